@@ -1,0 +1,142 @@
+package eiohttp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// AttachOptions are the terms on which Attach shares an *http.Server.
+type AttachOptions struct {
+	// Path of the endpoint. Default DefaultPath.
+	Path string
+	// KeepForeignUpgrades leaves upgrade requests to other paths alone (destroyUpgrade: false).
+	// Otherwise their connection is closed when nobody has answered within ForeignUpgradeTimeout.
+	KeepForeignUpgrades bool
+	// ForeignUpgradeTimeout is destroyUpgradeTimeout of the reference. Default 1 s.
+	ForeignUpgradeTimeout time.Duration
+	// ShutdownTimeout bounds srv.Shutdown when the HTTP server is shut down. Default 10 s.
+	ShutdownTimeout time.Duration
+}
+
+// Attach puts the endpoint in front of the server's handler (http.DefaultServeMux if it is nil) and
+// has Shutdown of the HTTP server end the sessions too. Call it before the server listens.
+func Attach(hs *http.Server, srv *core.Server, o AttachOptions) {
+	if o.ForeignUpgradeTimeout == 0 {
+		o.ForeignUpgradeTimeout = time.Second
+	}
+	if o.ShutdownTimeout == 0 {
+		o.ShutdownTimeout = 10 * time.Second
+	}
+	next := hs.Handler
+	if next == nil {
+		next = http.DefaultServeMux
+	}
+	if !o.KeepForeignUpgrades {
+		next = closeIdleUpgrades(next, o.ForeignUpgradeTimeout)
+	}
+	hs.Handler = Middleware(srv, o.Path)(next)
+	hs.RegisterOnShutdown(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), o.ShutdownTimeout)
+		defer cancel()
+		_ = srv.Shutdown(ctx)
+	})
+}
+
+// ListenAndServe serves Engine.IO at DefaultPath on addr and answers everything else with 501, as
+// the reference's listen does. When the context ends it shuts sessions and server down, within
+// five seconds, and returns nil; before, it returns only with the error that kept it from serving.
+func ListenAndServe(ctx context.Context, addr string, srv *core.Server) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, listener, srv)
+}
+
+func serve(ctx context.Context, listener net.Listener, srv *core.Server) error {
+	hs := &http.Server{
+		Handler: Middleware(srv, DefaultPath)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotImplemented)
+		})),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	down := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = srv.Shutdown(ctx) // cuts off what does not end in time
+		down <- hs.Shutdown(ctx)
+	})
+	err := hs.Serve(listener)
+	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-down
+}
+
+// closeIdleUpgrades closes the connection of an upgrade request that next leaves unanswered.
+func closeIdleUpgrades(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		touched := &touchWriter{ResponseWriter: w}
+		timer := time.AfterFunc(timeout, touched.closeUntouched)
+		defer timer.Stop()
+		next.ServeHTTP(touched, r)
+	})
+}
+
+// touchWriter knows whether anybody has begun to answer.
+type touchWriter struct {
+	http.ResponseWriter
+	mu      sync.Mutex
+	touched bool
+}
+
+func (w *touchWriter) touch() (first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first = !w.touched
+	w.touched = true
+	return first
+}
+
+func (w *touchWriter) closeUntouched() {
+	if !w.touch() {
+		return
+	}
+	if conn, _, err := http.NewResponseController(w.ResponseWriter).Hijack(); err == nil {
+		_ = conn.Close()
+	}
+}
+
+func (w *touchWriter) WriteHeader(status int) {
+	w.touch()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *touchWriter) Write(p []byte) (int, error) {
+	w.touch()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *touchWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.touch()
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+func (w *touchWriter) FlushError() error {
+	w.touch()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *touchWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

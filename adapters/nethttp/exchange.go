@@ -1,0 +1,156 @@
+package eiohttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// exchange implements core.Exchange.
+type exchange struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+func (x *exchange) Method() string { return x.r.Method }
+
+func (x *exchange) Query() string { return x.r.URL.RawQuery }
+
+func (x *exchange) Header(name string) string { return x.r.Header.Get(name) }
+
+func (x *exchange) RemoteAddr() string { return x.r.RemoteAddr }
+
+func (x *exchange) ResponseHeader(name string) string { return x.w.Header().Get(name) }
+
+func (x *exchange) SetHeader(name, value string) { x.w.Header().Set(name, value) }
+
+func (x *exchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }
+
+// Request keeps the context's values, but not its cancellation.
+func (x *exchange) Request() *http.Request {
+	r := &http.Request{
+		Method: x.r.Method, URL: x.r.URL, RequestURI: x.r.RequestURI,
+		Proto: x.r.Proto, ProtoMajor: x.r.ProtoMajor, ProtoMinor: x.r.ProtoMinor,
+		Header: x.r.Header, Host: x.r.Host, RemoteAddr: x.r.RemoteAddr, TLS: x.r.TLS,
+		Body: http.NoBody, Pattern: x.r.Pattern,
+	}
+	return r.WithContext(context.WithoutCancel(x.r.Context()))
+}
+
+func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
+	size := x.r.ContentLength
+	if size > limit {
+		return nil, core.ErrTooLarge
+	}
+	if server := x.server(); server == nil || server.ReadTimeout == 0 {
+		control := http.NewResponseController(x.w)
+		if control.SetReadDeadline(deadline) == nil {
+			// Left in place, it would end the connection during a later wait.
+			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+		}
+	}
+	if size >= 0 {
+		body := make([]byte, size)
+		_, err := io.ReadFull(x.r.Body, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(x.r.Body, limit+1))
+	if int64(len(body)) > limit {
+		return nil, core.ErrTooLarge
+	}
+	return body, err
+}
+
+func (x *exchange) Respond(status int, body []byte) error {
+	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(status)
+	if len(body) == 0 || x.r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := x.w.Write(body)
+	return err
+}
+
+// nearDeadline is how long before the end of a request's context its poll is answered.
+const nearDeadline = 500 * time.Millisecond
+
+func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
+	server := x.server()
+	if server != nil && server.ReadTimeout > 0 {
+		// It is over long before the poll is; net/http would take the client for gone.
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
+	}
+	expires := w.Expires
+	ctx := x.r.Context()
+	if deadline, ok := ctx.Deadline(); ok {
+		// Some middleware limits the request's time: answer before it does.
+		left := time.Until(deadline)
+		left -= min(left/2, nearDeadline)
+		if expires == 0 || left < expires {
+			expires = max(left, time.Nanosecond)
+		}
+	}
+	var expired <-chan time.Time
+	if expires > 0 {
+		timer := time.NewTimer(expires)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	result := core.Woken
+	select {
+	case <-w.C:
+	case <-expired:
+		result = core.Expired
+	case <-ctx.Done():
+		return core.Gone
+	}
+	if server != nil && server.WriteTimeout > 0 {
+		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(server.WriteTimeout))
+	}
+	return result
+}
+
+func (x *exchange) server() *http.Server {
+	server, _ := x.r.Context().Value(http.ServerContextKey).(*http.Server)
+	return server
+}
+
+func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
+	if x.r.ProtoMajor != 1 {
+		return fmt.Errorf("a WebSocket needs HTTP/1.1, the request came over %s", x.r.Proto)
+	}
+	conn, rw, err := http.NewResponseController(x.w).Hijack()
+	if errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("the response writer %s cannot be hijacked: mount Engine.IO outside the middleware it belongs to", inTheWay(x.w))
+	}
+	if err != nil {
+		return err
+	}
+	_ = conn.SetDeadline(time.Time{})
+	var buffered []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		peeked, _ := rw.Reader.Peek(n)
+		buffered = append(buffered, peeked...)
+	}
+	// A goroutine of its own, so that the request's memory and this stack can go.
+	go serve(conn, buffered)
+	return nil
+}
+
+// inTheWay names the type that neither hijacks nor unwraps.
+func inTheWay(w http.ResponseWriter) string {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return fmt.Sprintf("%T", w)
+		}
+		w = wrapper.Unwrap()
+	}
+}

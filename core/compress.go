@@ -1,0 +1,102 @@
+package core
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A compressor is a pool of writers for one content encoding.
+type compressor struct {
+	name string
+	pool sync.Pool
+}
+
+type resetWriter interface {
+	io.WriteCloser
+	Reset(io.Writer)
+}
+
+// newCompressors returns them in the order in which the server prefers them.
+func newCompressors() []*compressor {
+	return []*compressor{
+		{name: "gzip", pool: sync.Pool{New: func() any { return gzip.NewWriter(nil) }}},
+		{name: "deflate", pool: sync.Pool{New: func() any { return zlib.NewWriter(nil) }}},
+	}
+}
+
+// compressBody compresses a poll's answer if it is long enough and the client accepts it.
+func (s *Server) compressBody(x Exchange, body []byte) []byte {
+	if len(body) < compressionThreshold || x.ResponseHeader("Content-Encoding") != "" {
+		return body
+	}
+	x.AddHeader("Vary", "Accept-Encoding")
+	c := s.acceptedCompressor(x.Header("Accept-Encoding"))
+	if c == nil {
+		return body
+	}
+	w := c.pool.Get().(resetWriter)
+	defer c.pool.Put(w)
+	var out bytes.Buffer
+	out.Grow(len(body) / 2)
+	w.Reset(&out)
+	_, _ = w.Write(body) // a bytes.Buffer does not fail
+	_ = w.Close()
+	x.SetHeader("Content-Encoding", c.name)
+	return out.Bytes()
+}
+
+// acceptedCompressor chooses by q-value, then exact names before "*", then the client's order.
+func (s *Server) acceptedCompressor(header string) *compressor {
+	var best *compressor
+	var bestQ float64
+	var bestExact bool
+	bestAt := 0
+	for _, c := range s.compressors {
+		q, exact, at := acceptance(header, c.name)
+		if q <= 0 {
+			continue
+		}
+		if best == nil || q > bestQ || q == bestQ && (exact && !bestExact || exact == bestExact && at < bestAt) {
+			best, bestQ, bestExact, bestAt = c, q, exact, at
+		}
+	}
+	return best
+}
+
+// acceptance finds what an Accept-Encoding header says of one encoding: its q-value, whether it is
+// named there, and its place.
+func acceptance(header, name string) (q float64, exact bool, at int) {
+	i := -1
+	for part := range strings.SplitSeq(header, ",") {
+		i++
+		coding, parameters, _ := strings.Cut(part, ";")
+		coding = strings.TrimSpace(coding)
+		named := strings.EqualFold(coding, name)
+		if !named && (coding != "*" || exact) || named && exact {
+			continue
+		}
+		q, exact, at = qValue(parameters), named, i
+	}
+	return q, exact, at
+}
+
+// qValue reads the q parameter; a broken one counts as 0, a missing one as 1.
+func qValue(parameters string) float64 {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if !strings.EqualFold(strings.TrimSpace(key), "q") {
+			continue
+		}
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil || q < 0 || q > 1 {
+			return 0
+		}
+		return q
+	}
+	return 1
+}

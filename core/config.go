@@ -1,0 +1,138 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Transport names one way of carrying a session, as it stands in the query of a request.
+type Transport string
+
+// The transports a server can offer.
+const (
+	Polling   Transport = "polling"
+	WebSocket Transport = "websocket"
+)
+
+// Config holds everything a server can be told. A field left zero means its default; booleans are
+// named so that false is the default. NewServer copies it: later changes have no effect.
+type Config struct {
+	// PingInterval is the time between the end of one heartbeat and the next (pingInterval of the
+	// reference). Default 25 s. It is announced to clients in whole milliseconds.
+	PingInterval time.Duration
+	// PingTimeout is how long the other side may take to answer (pingTimeout). Default 20 s.
+	// A session of which nothing is heard ends after PingInterval + PingTimeout at the latest.
+	PingTimeout time.Duration
+	// UpgradeTimeout bounds an upgrade, from the WebSocket's handshake to its upgrade packet
+	// (upgradeTimeout). Default 10 s. When it passes the WebSocket is closed; polling goes on.
+	UpgradeTimeout time.Duration
+	// MaxPayload limits, in bytes, the body of a POST and a WebSocket message after inflation
+	// (maxHttpBufferSize). Default 1,000,000. Clients learn it from the handshake.
+	MaxPayload int64
+	// MaxBuffered limits, in bytes, what may wait to be sent to one session. Default 16 MiB, and
+	// never less than 4 x MaxPayload. A session that exceeds it is closed with ErrBufferFull.
+	MaxBuffered int64
+
+	// Transports lists the enabled transports. Default: Polling and WebSocket.
+	Transports []Transport
+	// DisableUpgrades stops the handshake from offering an upgrade (allowUpgrades: false).
+	DisableUpgrades bool
+	// AllowEIO3 serves clients of protocol revision 3 as well (engine.io-client 3 and older).
+	AllowEIO3 bool
+	// DisableHTTPCompression turns off the compression of poll answers. Otherwise answers of
+	// 1,024 bytes and more are compressed with gzip or deflate when the client accepts that.
+	DisableHTTPCompression bool
+
+	// WebSocketEngine speaks RFC 6455. Nil takes the one the adapter brings along.
+	WebSocketEngine WebSocketEngine
+
+	// AllowRequest decides about handshakes, over polling and WebSocket, before a session exists
+	// (allowRequest). A non-nil error refuses with error 4 and the error's text as message; an
+	// empty text means "Forbidden". It may run concurrently and may block; the request is a copy.
+	AllowRequest func(*http.Request) error
+
+	// OnConnection announces a session. It runs before anything from this client is delivered,
+	// so handlers set in it miss nothing; what it sends follows the handshake. It may block: the
+	// handshake and the heartbeat do not wait for it.
+	OnConnection func(*Socket)
+
+	// Logger receives debug records of the protocol and warnings. Nil discards them.
+	Logger *slog.Logger
+}
+
+const (
+	defaultPingInterval   = 25 * time.Second
+	defaultPingTimeout    = 20 * time.Second
+	defaultUpgradeTimeout = 10 * time.Second
+	defaultMaxPayload     = 1_000_000
+	defaultMaxBuffered    = 16 << 20
+
+	compressionThreshold = 1024
+
+	// heldPoll is how long a poll waits that arrives while an upgrade is under way.
+	heldPoll = 100 * time.Millisecond
+	// closeTimeout bounds a graceful close whose client does not come to fetch the rest.
+	closeTimeout = 30 * time.Second
+	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that
+	// what was sent last is not destroyed by a TCP reset.
+	lingerTimeout = 5 * time.Second
+	// holdBack is how long replies may wait to leave together with the following ones.
+	holdBack = 2 * time.Millisecond
+)
+
+func (c Config) withDefaults() Config {
+	if c.PingInterval == 0 {
+		c.PingInterval = defaultPingInterval
+	}
+	if c.PingTimeout == 0 {
+		c.PingTimeout = defaultPingTimeout
+	}
+	if c.UpgradeTimeout == 0 {
+		c.UpgradeTimeout = defaultUpgradeTimeout
+	}
+	if c.MaxPayload == 0 {
+		c.MaxPayload = defaultMaxPayload
+	}
+	if c.MaxBuffered == 0 {
+		c.MaxBuffered = max(defaultMaxBuffered, 4*c.MaxPayload)
+	}
+	if len(c.Transports) == 0 {
+		c.Transports = []Transport{Polling, WebSocket}
+	}
+	c.Transports = slices.Clone(c.Transports)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// validate returns one error that names every bad field.
+func (c Config) validate() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("Config.%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout}, {"UpgradeTimeout", c.UpgradeTimeout}} {
+		if d.value < time.Millisecond {
+			bad(d.field, "%v is less than a millisecond", d.value)
+		}
+	}
+	if c.MaxPayload < 1 {
+		bad("MaxPayload", "%d bytes; it must be positive", c.MaxPayload)
+	} else if c.MaxBuffered < 4*c.MaxPayload {
+		bad("MaxBuffered", "%d bytes is less than four times MaxPayload (%d)", c.MaxBuffered, c.MaxPayload)
+	}
+	for _, t := range c.Transports {
+		if t != Polling && t != WebSocket {
+			bad("Transports", "unknown transport %q", t)
+		}
+	}
+	return errors.Join(errs...)
+}

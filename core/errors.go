@@ -1,0 +1,113 @@
+package core
+
+import (
+	"errors"
+	"strconv"
+)
+
+// ErrorCode is the code of a refused request, as it stands in the JSON body of the answer.
+type ErrorCode int
+
+// The codes of the protocol.
+const (
+	UnknownTransport           ErrorCode = 0
+	UnknownSID                 ErrorCode = 1
+	BadHandshakeMethod         ErrorCode = 2
+	BadRequest                 ErrorCode = 3
+	Forbidden                  ErrorCode = 4
+	UnsupportedProtocolVersion ErrorCode = 5
+)
+
+// String returns the message the reference sends with the code.
+func (c ErrorCode) String() string {
+	switch c {
+	case UnknownTransport:
+		return "Transport unknown"
+	case UnknownSID:
+		return "Session ID unknown"
+	case BadHandshakeMethod:
+		return "Bad handshake method"
+	case BadRequest:
+		return "Bad request"
+	case Forbidden:
+		return "Forbidden"
+	case UnsupportedProtocolVersion:
+		return "Unsupported protocol version"
+	}
+	return "Error " + strconv.Itoa(int(c))
+}
+
+// RequestError is a refused request: the code the client sees, and what only the server should know.
+type RequestError struct {
+	Code ErrorCode
+	// Message is sent to the client; empty means the code's own text.
+	Message string
+	// Context names the cause more closely where the reference does: INVALID_ORIGIN,
+	// TRANSPORT_MISMATCH, TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH. Otherwise empty.
+	Context string
+}
+
+// Error returns code and message, and the context if there is one.
+func (e *RequestError) Error() string {
+	text := "engine.io: " + strconv.Itoa(int(e.Code)) + " " + e.text()
+	if e.Context != "" {
+		text += " (" + e.Context + ")"
+	}
+	return text
+}
+
+func (e *RequestError) text() string {
+	if e.Message != "" {
+		return e.Message
+	}
+	return e.Code.String()
+}
+
+func (e *RequestError) status() int {
+	if e.Code == Forbidden {
+		return 403
+	}
+	return 400
+}
+
+// CloseReason says why a session ended, in the words of the reference.
+type CloseReason string
+
+// The reasons OnClose is given.
+const (
+	// TransportClose: the client ended the session or closed its connection in good order.
+	TransportClose CloseReason = "transport close"
+	// TransportError: the client broke the protocol, or the connection was cut.
+	TransportError CloseReason = "transport error"
+	// PingTimeout: nothing was heard of the client in time.
+	PingTimeout CloseReason = "ping timeout"
+	// ParseError: the client sent what is no packet.
+	ParseError CloseReason = "parse error"
+	// ForcedClose: the application, or the server's shutdown, ended the session.
+	ForcedClose CloseReason = "forced close"
+)
+
+// Errors for errors.Is. Those of the second group are given to OnClose.
+var (
+	// ErrClosed is returned by Send once the session is closing or closed.
+	ErrClosed = errors.New("engine.io: session is closed")
+	// ErrServerClosed is returned once Shutdown or Close of the server was called.
+	ErrServerClosed = errors.New("engine.io: server is closed")
+
+	// ErrBufferFull: more than Config.MaxBuffered bytes waited for a slow client.
+	ErrBufferFull = errors.New("engine.io: too much unsent data")
+	// ErrTooLarge: a message or body exceeds Config.MaxPayload.
+	ErrTooLarge = errors.New("engine.io: larger than MaxPayload")
+	// ErrOverlap: a client had two polls, or two POSTs, under way at once.
+	ErrOverlap = errors.New("engine.io: overlapping requests of one client")
+	// ErrHeartbeat: a ping or pong from the side that must not send it.
+	ErrHeartbeat = errors.New("engine.io: invalid heartbeat direction")
+	// ErrContentType: a POST of revision 4 with the content type application/octet-stream.
+	ErrContentType = errors.New("engine.io: invalid content type")
+	// ErrDisconnected: the client's connection went away during a request.
+	ErrDisconnected = errors.New("engine.io: connection closed prematurely")
+	// ErrInvalidUTF8: a WebSocket text message that is not UTF-8.
+	ErrInvalidUTF8 = errors.New("engine.io: invalid UTF-8 in a text message")
+	// ErrPanic: a callback panicked; the error that wraps it has the value.
+	ErrPanic = errors.New("engine.io: panic in a callback")
+)

@@ -1,0 +1,111 @@
+package core
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Exchange is one HTTP request and the means to answer it: all that the core asks of a web
+// framework. An adapter makes one for each request and hands it to Server.Serve. The core uses it
+// from the goroutine that called Serve only, and not after Serve returned.
+type Exchange interface {
+	// Method returns the request's method.
+	Method() string
+	// Query returns the raw query string, without the question mark.
+	Query() string
+	// Header returns the first value of a request header, or "".
+	Header(name string) string
+	// RemoteAddr returns the client's address, as host:port.
+	RemoteAddr() string
+	// Request returns a copy of the request, without body, that stays valid after the exchange.
+	Request() *http.Request
+	// Body reads the request's body. It fails with ErrTooLarge, without having read more, when
+	// the body exceeds limit bytes, and with another error when it did not arrive by deadline.
+	// The slice belongs to the caller.
+	Body(limit int64, deadline time.Time) ([]byte, error)
+
+	// ResponseHeader returns the first value of a response header that is set already, or "".
+	ResponseHeader(name string) string
+	// SetHeader replaces a response header; AddHeader adds one more value.
+	SetHeader(name, value string)
+	AddHeader(name, value string)
+	// Respond answers. It is called at most once, and never together with Hijack. The body must
+	// not be changed afterwards. An error means that the answer was not handed over.
+	Respond(status int, body []byte) error
+
+	// Wait parks the calling goroutine until the waiter is woken, its time is over, or the client
+	// has left. When it returns it no longer holds on to the waiter.
+	Wait(w *Waiter) WaitResult
+	// Hijack takes the connection over and has serve called with it, and with what was read
+	// beyond the request, on another goroutine or on this one, possibly after Serve returned.
+	// serve must close the connection. An error means that nothing was taken over; the request
+	// can be answered still.
+	Hijack(serve func(conn net.Conn, buffered []byte)) error
+}
+
+// WaitResult says why Exchange.Wait returned.
+type WaitResult int
+
+// The results of Exchange.Wait.
+const (
+	Woken   WaitResult = iota // Wake was called
+	Gone                      // the client left
+	Expired                   // the waiter's time is over
+)
+
+// Waiter is a parked request. It has two ways of being woken, for the adapter to choose from: the
+// channel C, or a function given to Park.
+type Waiter struct {
+	// C receives one value when the waiter is woken and was not parked with Park.
+	C <-chan struct{}
+	// Expires bounds the wait; zero means no bound.
+	Expires time.Duration
+
+	c     chan struct{}
+	mu    sync.Mutex
+	woken bool
+	park  func()
+}
+
+func newWaiter() *Waiter {
+	c := make(chan struct{}, 1)
+	return &Waiter{c: c, C: c}
+}
+
+// Wake ends the wait. It may be called from anywhere, more than once, and before the wait began.
+func (w *Waiter) Wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.woken {
+		return
+	}
+	w.woken = true
+	if w.park != nil {
+		w.park()
+		return
+	}
+	w.c <- struct{}{}
+}
+
+// Park has wake called, once and under the waiter's lock, as soon as the waiter is woken. It
+// returns false when that has happened already, and then never calls it.
+func (w *Waiter) Park(wake func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.woken {
+		return false
+	}
+	w.park = wake
+	return true
+}
+
+// Leave ends what Park began and returns whether the waiter was woken. The function given to Park
+// is not called after Leave returned.
+func (w *Waiter) Leave() (woken bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.park = func() {}
+	return w.woken
+}

@@ -1,0 +1,64 @@
+package core
+
+import (
+	"bytes"
+	"net/url"
+	"strings"
+)
+
+// appendJSONP wraps a payload into the call ___eio[index]("..."); that a script element runs.
+func appendJSONP(dst []byte, index string, payload []byte) []byte {
+	dst = append(dst, "___eio["...)
+	dst = append(dst, index...)
+	dst = append(dst, "]("...)
+	dst = appendJSONString(dst, payload)
+	return append(dst, ");"...)
+}
+
+// digits removes all but digits: the index of a JSONP call comes from the client and goes into a
+// script.
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// jsonpData returns the payload in the form field d, or nil when there is none.
+func jsonpData(form []byte) []byte {
+	for len(form) > 0 {
+		var pair []byte
+		pair, form, _ = bytes.Cut(form, []byte("&"))
+		value, found := bytes.CutPrefix(pair, []byte("d="))
+		if !found {
+			continue
+		}
+		text, err := url.QueryUnescape(string(value))
+		if err != nil {
+			text = string(value)
+		}
+		return unescapeNewlines([]byte(text))
+	}
+	return nil
+}
+
+// unescapeNewlines undoes what the client does to survive old browsers' forms: a newline is sent
+// as backslash n, and backslash n as two backslashes and n. It works in place.
+func unescapeNewlines(b []byte) []byte {
+	out := b[:0]
+	for i := 0; i < len(b); i++ {
+		switch {
+		case bytes.HasPrefix(b[i:], []byte(`\\n`)):
+			out = append(out, '\\', 'n')
+			i += 2
+		case bytes.HasPrefix(b[i:], []byte(`\n`)):
+			out = append(out, '\n')
+			i++
+		default:
+			out = append(out, b[i])
+		}
+	}
+	return out
+}

@@ -1,0 +1,93 @@
+package core
+
+import (
+	"time"
+
+	"github.com/goengineio/engineio/parser"
+)
+
+// acquire waits for the receive token. It returns true with mu locked, or false, with mu unlocked,
+// when the session has ended.
+func (s *Socket) acquire() bool {
+	s.mu.Lock()
+	for s.receiving && s.state != stateClosed {
+		if s.turn == nil {
+			s.turn = make(chan struct{})
+		}
+		turn := s.turn
+		s.mu.Unlock()
+		<-turn
+		s.mu.Lock()
+	}
+	if s.state == stateClosed {
+		s.mu.Unlock()
+		return false
+	}
+	s.receiving = true
+	return true
+}
+
+// release returns the receive token, and sends what its holder's callbacks left behind.
+func (s *Socket) release() {
+	s.mu.Lock()
+	s.receiving = false
+	s.passTurn()
+	if s.closeDue() {
+		s.mu.Unlock()
+		go s.deliverClose()
+		return
+	}
+	if s.hold == holdNone {
+		s.mu.Unlock()
+		return
+	}
+	s.letGo()
+}
+
+// passTurn wakes those who wait for the receive token. Called with mu locked.
+func (s *Socket) passTurn() {
+	if s.turn != nil {
+		close(s.turn)
+		s.turn = nil
+	}
+}
+
+// handle acts upon one packet. It is called with the receive token and with mu locked, and
+// unlocks it.
+func (s *Socket) handle(p parser.Packet) {
+	if p.Type == parser.Close && s.state != stateClosed {
+		s.finish(TransportClose, nil, false)
+		return
+	}
+	if s.state != stateOpen {
+		s.mu.Unlock()
+		return
+	}
+	if err := s.beat.heard(s, p.Type); err != nil {
+		s.finish(TransportError, err, false)
+		return
+	}
+	switch p.Type {
+	case parser.Ping: // revision 3 only
+		s.queue(parser.Packet{Type: parser.Pong}, false)
+		s.kick()
+	case parser.Message:
+		f := s.onMessage
+		s.mu.Unlock()
+		if f != nil {
+			s.deliver(f, Message{Data: p.Data, Binary: p.Binary})
+		}
+	default: // open, upgrade and noop mean nothing here
+		s.mu.Unlock()
+	}
+}
+
+func (s *Socket) deliver(f func(Message), m Message) {
+	defer s.guard()
+	f(m)
+}
+
+// inputDeadline is when a client that has begun to send a body must be done.
+func (s *Server) inputDeadline() time.Time {
+	return time.Now().Add(s.cfg.PingInterval + s.cfg.PingTimeout)
+}

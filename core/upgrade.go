@@ -1,0 +1,146 @@
+package core
+
+import (
+	"time"
+
+	"github.com/goengineio/engineio/parser"
+)
+
+const probeData = "probe"
+
+// serveProbe takes over a WebSocket that wants to become the transport of a polling session.
+func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket *Socket) {
+	s.takeOver(x, engine, socket, func(link *duplex) {
+		link.base64 = p.base64
+		if _, err := link.conn.Flush(true); err != nil { // the 101
+			_ = link.conn.Close()
+			return
+		}
+		if socket.probeUpgrade(link) {
+			socket.readLoop(link)
+			return
+		}
+		_ = link.conn.AppendClose(0, "")
+		if done, err := link.conn.Flush(false); done && err == nil {
+			s.linger(link.conn)
+		}
+		_ = link.conn.Close()
+	})
+}
+
+// probeUpgrade speaks with the candidate until it is the session's transport, or is not to be.
+// The session is touched twice only: when probing begins, and when the link is adopted.
+func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
+	s.mu.Lock()
+	if s.state == stateClosed || s.link != nil || s.probe != nil {
+		s.mu.Unlock()
+		return false
+	}
+	s.probe = link
+	s.mu.Unlock()
+	// The upgrade needs no timer: the read deadline is its timeout.
+	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	for {
+		data, binary, err := link.conn.ReadMessage()
+		if err != nil {
+			break
+		}
+		p, err := s.codec.DecodeFrame(data, binary)
+		if err != nil {
+			break
+		}
+		if p.Type == parser.Upgrade {
+			if !s.adopt(link) {
+				break
+			}
+			return true
+		}
+		if p.Type != parser.Ping || string(p.Data) != probeData {
+			break
+		}
+		pong := append([]byte{'0' + byte(parser.Pong)}, probeData...)
+		if link.conn.AppendMessage(pong, false, false) != nil {
+			break
+		}
+		if _, err := link.conn.Flush(true); err != nil || !s.beginProbing(link) {
+			break
+		}
+	}
+	s.endProbing(link)
+	return false
+}
+
+// beginProbing releases the poll that waits: the client sends the upgrade packet only when its
+// last poll is answered. The next two are answered at once as well, since one may be on its way.
+func (s *Socket) beginProbing(link *duplex) bool {
+	s.mu.Lock()
+	if s.probe != link {
+		s.mu.Unlock()
+		return false
+	}
+	if s.probing {
+		s.mu.Unlock()
+		return true
+	}
+	s.probing, s.free = true, 2
+	s.nudge()
+	return true
+}
+
+// endProbing gives the candidate up; polling goes on as if nothing had been.
+func (s *Socket) endProbing(link *duplex) {
+	s.mu.Lock()
+	if s.probe != link {
+		s.mu.Unlock()
+		return
+	}
+	s.probe, s.probing = nil, false
+	s.nudge()
+}
+
+// adopt makes the candidate the session's transport.
+func (s *Socket) adopt(link *duplex) bool {
+	s.mu.Lock()
+	if s.probe != link || s.leaving {
+		s.mu.Unlock()
+		return false
+	}
+	_ = link.conn.SetReadDeadline(time.Time{})
+	link.adopted = true
+	s.probe, s.probing = nil, false
+	s.link, s.upgraded = link, true
+	s.nudge()
+	s.srv.log.Debug("session upgraded", "scope", "engine:socket", "sid", s.id)
+
+	s.mu.Lock()
+	if s.state != stateClosed && !s.writing && s.pending() {
+		s.flush(false)
+	} else {
+		s.mu.Unlock()
+	}
+	if s.acquire() {
+		f := s.onUpgrade
+		s.mu.Unlock()
+		if f != nil {
+			s.announceUpgrade(f)
+		}
+		s.release()
+	}
+	return true
+}
+
+func (s *Socket) announceUpgrade(f func(Transport)) {
+	defer s.guard()
+	f(WebSocket)
+}
+
+// nudge has a waiting poll answered, with a noop if there is nothing else to say. It is called
+// with mu locked and unlocks it.
+func (s *Socket) nudge() {
+	poll := s.poll
+	s.nudged = poll != nil
+	s.mu.Unlock()
+	if poll != nil {
+		poll.Wake()
+	}
+}

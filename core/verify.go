@@ -1,0 +1,158 @@
+package core
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/goengineio/engineio/parser"
+)
+
+// Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request
+// is answered or its connection was taken over. engine is used for WebSockets unless
+// Config.WebSocketEngine is set. Serve may be called concurrently.
+func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
+	if s.cfg.WebSocketEngine != nil {
+		engine = s.cfg.WebSocketEngine
+	}
+	p := parseParams(x.Query())
+	upgrade := isUpgrade(x)
+	socket, refused := s.verify(x, p, upgrade)
+	switch {
+	case refused != nil:
+		s.refuseRequest(x, refused, upgrade)
+	case upgrade && socket != nil:
+		s.serveProbe(x, engine, p, socket)
+	case upgrade:
+		s.handshakeWebSocket(x, engine, p)
+	case socket == nil:
+		s.handshakePolling(x, p)
+	case x.Method() == http.MethodGet:
+		socket.servePoll(x)
+	default:
+		socket.servePost(x)
+	}
+}
+
+// verify decides about a request, in the order of the reference's verify(). The session is nil
+// for a handshake.
+func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestError) {
+	transport := Transport(p.transport)
+	if !slices.Contains(s.cfg.Transports, transport) {
+		return nil, &RequestError{Code: UnknownTransport}
+	}
+	if !validHeaderValue(x.Header("Origin")) {
+		return nil, &RequestError{Code: BadRequest, Context: "INVALID_ORIGIN"}
+	}
+	if upgrade {
+		if transport != WebSocket || !validOpeningHandshake(x) {
+			return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
+		}
+	} else if transport == WebSocket && p.sid == "" && x.Method() == http.MethodGet {
+		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
+	}
+	if p.sid != "" {
+		return s.verifySession(x, p, upgrade)
+	}
+
+	if x.Method() != http.MethodGet {
+		return nil, &RequestError{Code: BadHandshakeMethod}
+	}
+	if allow := s.cfg.AllowRequest; allow != nil {
+		if err := allow(x.Request()); err != nil {
+			return nil, &RequestError{Code: Forbidden, Message: err.Error()}
+		}
+	}
+	if p.revision() == 3 && !s.cfg.AllowEIO3 {
+		return nil, &RequestError{Code: UnsupportedProtocolVersion}
+	}
+	return nil, nil
+}
+
+func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *RequestError) {
+	socket, ok := s.sessions.get(p.sid)
+	if !ok {
+		return nil, &RequestError{Code: UnknownSID}
+	}
+	if !upgrade && (p.transport != string(Polling) || socket.Transport() != Polling) {
+		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"}
+	}
+	if socket.codec.Revision() != p.revision() {
+		return nil, &RequestError{Code: BadRequest, Context: "PROTOCOL_MISMATCH"}
+	}
+	if !upgrade && x.Method() != http.MethodGet && x.Method() != http.MethodPost {
+		return nil, &RequestError{Code: BadRequest}
+	}
+	return socket, nil
+}
+
+func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
+	s.log.Debug("request refused", "scope", "engine", "error", e, "remote", x.RemoteAddr())
+	if e.Code == UnsupportedProtocolVersion {
+		s.log.Info("a client of protocol revision 3 was refused; Config.AllowEIO3 serves it", "scope", "engine")
+	}
+	if upgrade {
+		refuseUpgrade(x, http.StatusBadRequest, e.text())
+		return
+	}
+	respondError(x, e)
+}
+
+// refuseUpgrade answers as the reference's abortUpgrade(): always plain text.
+func refuseUpgrade(x Exchange, status int, text string) {
+	x.SetHeader("Content-Type", "text/html")
+	x.SetHeader("X-Content-Type-Options", "nosniff") // the text may be the application's
+	x.SetHeader("Connection", "close")
+	_ = x.Respond(status, []byte(text))
+}
+
+func respondError(x Exchange, e *RequestError) {
+	x.SetHeader("Content-Type", "application/json")
+	body := append([]byte(`{"code":`), byte('0'+e.Code))
+	body = append(body, `,"message":`...)
+	body = appendJSONString(body, e.text())
+	_ = x.Respond(e.status(), append(body, '}'))
+}
+
+func codecFor(revision int) parser.Codec {
+	if revision == 3 {
+		return parser.V3
+	}
+	return parser.V4
+}
+
+// isUpgrade reports whether the request asks to leave HTTP.
+func isUpgrade(x Exchange) bool {
+	return x.Header("Upgrade") != "" && hasToken(x.Header("Connection"), "upgrade")
+}
+
+// validOpeningHandshake checks what RFC 6455, section 4.2.1 asks of a client, so that a request
+// which is none can still be answered.
+func validOpeningHandshake(x Exchange) bool {
+	key, err := base64.StdEncoding.DecodeString(x.Header("Sec-WebSocket-Key"))
+	return err == nil && len(key) == 16 &&
+		x.Method() == http.MethodGet &&
+		hasToken(x.Header("Upgrade"), "websocket") &&
+		x.Header("Sec-WebSocket-Version") == "13"
+}
+
+// hasToken reports whether a comma-separated header value has the token, whatever its case.
+func hasToken(value, token string) bool {
+	for part := range strings.SplitSeq(value, ",") {
+		if strings.EqualFold(strings.Trim(part, " \t"), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// validHeaderValue reports whether the value has no control characters but the tab.
+func validHeaderValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

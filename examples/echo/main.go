@@ -1,0 +1,110 @@
+// Echo is a server that sends every message back: a test bench for clients and for this library.
+//
+//	go run ./examples/echo -addr 127.0.0.1:4000 -commands
+//
+// With -commands, text messages that begin with "cmd:" make the server do things, and
+// GET /_test/state tells what became of the sessions; see commands.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+func main() {
+	o, err := parseFlags(os.Args[1:], os.Stderr)
+	if err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			os.Exit(0)
+		}
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until the context ends, then closes every session.
+func run(ctx context.Context, o options) error {
+	app := newApp(o)
+	srv, err := core.NewServer(o.config(app))
+	if err != nil {
+		return err
+	}
+	app.srv = srv
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	served := frameworks[o.framework](o.path, srv, app)
+
+	failed := make(chan error, 1)
+	go func() { failed <- served.serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = srv.Shutdown(down) // cuts off what does not end in time
+	_ = served.shutdown(down)
+	return nil
+}
+
+// app is the application beside the endpoint, and what it knows of the sessions.
+type app struct {
+	options options
+	srv     *core.Server
+	record  record
+}
+
+func newApp(o options) *app { return &app{options: o} }
+
+// ServeHTTP answers everything that is not Engine.IO.
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	status, contentType, body := a.page(r.URL.Path)
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// page is the same for every framework.
+func (a *app) page(path string) (status int, contentType, body string) {
+	switch {
+	case path == "/":
+		return http.StatusOK, "text/plain", "app"
+	case path == "/_test/state" && a.options.commands:
+		return http.StatusOK, "application/json", a.record.json(a.srv.Len())
+	}
+	return http.StatusNotFound, "text/plain", "not found"
+}
+
+func (a *app) connected(s *core.Socket) {
+	a.record.open()
+	s.OnUpgrade(func(core.Transport) { a.record.upgrade() })
+	s.OnClose(func(reason core.CloseReason, _ error) { a.record.close(s.ID(), reason) })
+	s.OnMessage(func(m core.Message) { a.message(s, m) })
+}
+
+func (a *app) message(s *core.Socket, m core.Message) {
+	if a.options.commands && !m.Binary && isCommand(m.Data) {
+		command(s, string(m.Data))
+		return
+	}
+	_ = s.Send(m)
+}

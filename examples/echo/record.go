@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// keptClosed is how many ended sessions are remembered.
+const keptClosed = 500
+
+// record counts what the application was told of its sessions.
+type record struct {
+	mu       sync.Mutex
+	opened   int
+	upgraded int
+	closed   []closedSession
+}
+
+type closedSession struct {
+	SID    string           `json:"sid"`
+	Reason core.CloseReason `json:"reason"`
+}
+
+func (r *record) open() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opened++
+}
+
+func (r *record) upgrade() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.upgraded++
+}
+
+func (r *record) close(sid string, reason core.CloseReason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.closed) == keptClosed {
+		r.closed = slices.Delete(r.closed, 0, 1)
+	}
+	r.closed = append(r.closed, closedSession{sid, reason})
+}
+
+func (r *record) json(open int) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text, err := json.Marshal(struct {
+		Open     int             `json:"open"`
+		Opened   int             `json:"opened"`
+		Upgraded int             `json:"upgraded"`
+		Closed   []closedSession `json:"closed"`
+	}{open, r.opened, r.upgraded, append([]closedSession{}, r.closed...)})
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

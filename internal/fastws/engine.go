@@ -1,0 +1,89 @@
+// Package fastws is the default WebSocket engine, on github.com/fasthttp/websocket.
+package fastws
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/wire"
+)
+
+// Engine implements core.WebSocketEngine. One engine may serve any number of servers.
+type Engine struct {
+	buffers  wire.Buffers
+	upgrader websocket.Upgrader
+	scratch  sync.Pool // *[scratchSize]byte, for reading messages of unknown length
+}
+
+const (
+	// What the library buffers itself: input stays in wire's buffers, so the least it takes will do.
+	libraryReadBuffer  = 128
+	libraryWriteBuffer = 4096
+)
+
+// New returns an engine.
+func New() *Engine {
+	return &Engine{upgrader: websocket.Upgrader{
+		ReadBufferSize:  libraryReadBuffer,
+		WriteBufferSize: libraryWriteBuffer,
+		WriteBufferPool: new(sync.Pool),
+		CheckOrigin:     func(*http.Request) bool { return true }, // the core has decided already
+	}}
+}
+
+// Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
+func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	wired := wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead)
+	ws, err := e.upgrader.Upgrade(&hijacked{conn: wired}, r, o.Header)
+	if err != nil {
+		return nil, err
+	}
+	ws.SetPingHandler(func(data string) error {
+		o.OnPing([]byte(data))
+		return nil
+	})
+	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage}, nil
+}
+
+// hijacked is a ResponseWriter of which only the connection can be had.
+type hijacked struct {
+	conn   net.Conn
+	header http.Header
+}
+
+func (h *hijacked) Header() http.Header {
+	if h.header == nil {
+		h.header = make(http.Header)
+	}
+	return h.header
+}
+
+func (h *hijacked) Write(p []byte) (int, error) { return len(p), nil }
+
+func (h *hijacked) WriteHeader(int) {}
+
+func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(nil, 16), bufio.NewWriterSize(nil, 512)), nil
+}
+
+// connection implements core.WebSocketConn.
+type connection struct {
+	engine *Engine
+	wire   *wire.Conn
+	ws     *websocket.Conn
+	limit  int64
+}
+
+func (c *connection) Buffered() bool { return c.wire.Unread() }
+
+func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }
+
+func (c *connection) Close() error { return c.wire.Close() }
+
+func (c *connection) Flush(block bool) (bool, error) { return c.wire.Flush(block) }

@@ -1,0 +1,86 @@
+package fastws
+
+import (
+	"errors"
+	"io"
+
+	"github.com/fasthttp/websocket"
+
+	"github.com/goengineio/engineio/core"
+)
+
+const scratchSize = 4096
+
+// ReadMessage implements core.WebSocketConn.
+func (c *connection) ReadMessage() ([]byte, bool, error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return nil, false, c.readError(err)
+	}
+	data, err := c.readAll(r)
+	if err != nil {
+		return nil, false, c.readError(err)
+	}
+	c.wire.Consumed(frameSize(len(data)))
+	return data, kind == websocket.BinaryMessage, nil
+}
+
+// readAll reads one message into a slice of its own. The limit counts inflated bytes; the
+// library's own would count those on the wire.
+func (c *connection) readAll(r io.Reader) ([]byte, error) {
+	scratch, ok := c.engine.scratch.Get().(*[scratchSize]byte)
+	if !ok {
+		scratch = new([scratchSize]byte)
+	}
+	defer c.engine.scratch.Put(scratch)
+
+	data := scratch[:0]
+	for {
+		if int64(len(data)) > c.limit {
+			return nil, core.ErrTooLarge
+		}
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)] // moves to a larger slice
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if int64(len(data)) > c.limit {
+		return nil, core.ErrTooLarge
+	}
+	if len(data) <= scratchSize {
+		return append(make([]byte, 0, len(data)), data...), nil
+	}
+	return data, nil
+}
+
+// frameSize is the length of an unfragmented client frame with n bytes of payload.
+func frameSize(n int) int {
+	switch {
+	case n < 126:
+		return n + 6
+	case n < 65536:
+		return n + 8
+	}
+	return n + 14
+}
+
+// readError tells close frames, broken rules and lost connections apart.
+func (c *connection) readError(err error) error {
+	var closed *websocket.CloseError
+	switch {
+	case errors.Is(err, core.ErrTooLarge), errors.Is(err, websocket.ErrReadLimit):
+		return &core.WebSocketError{Code: websocket.CloseMessageTooBig, Text: core.ErrTooLarge.Error(), Err: core.ErrTooLarge}
+	case c.wire.ReadErr() != nil:
+		return c.wire.ReadErr()
+	case errors.As(err, &closed):
+		return &core.WebSocketError{Peer: true, Code: closed.Code, Text: closed.Text}
+	}
+	return &core.WebSocketError{Code: websocket.CloseProtocolError, Text: err.Error()}
+}

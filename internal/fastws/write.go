@@ -1,0 +1,40 @@
+package fastws
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fasthttp/websocket"
+)
+
+// AppendMessage implements core.WebSocketConn.
+func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
+	kind := websocket.TextMessage
+	if binary {
+		kind = websocket.BinaryMessage
+	}
+	c.ws.EnableWriteCompression(compress)
+	return unlessClosing(c.ws.WriteMessage(kind, data))
+}
+
+// AppendPong implements core.WebSocketConn.
+func (c *connection) AppendPong(data []byte) error {
+	return unlessClosing(c.ws.WriteControl(websocket.PongMessage, data, time.Time{}))
+}
+
+// AppendClose implements core.WebSocketConn.
+func (c *connection) AppendClose(code int, reason string) error {
+	var data []byte
+	if code != 0 {
+		data = websocket.FormatCloseMessage(code, reason)
+	}
+	return unlessClosing(c.ws.WriteControl(websocket.CloseMessage, data, time.Time{}))
+}
+
+// unlessClosing drops the error that a frame came after the close frame.
+func unlessClosing(err error) error {
+	if errors.Is(err, websocket.ErrCloseSent) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/base64"
+	"iter"
+)
+
+// V4 is revision 4 of the protocol.
+//
+// A text packet is the type as a digit, then the data. A binary message is the bytes themselves in a binary
+// WebSocket message, and "b" with padded base64 in text. A payload is text packets with U+001E between
+// them; text that contains U+001E itself therefore does not survive a poll, which is a limit of the
+// protocol.
+//
+// There is no payload without a packet: AppendPayload of none appends nothing, and that cannot be decoded.
+// There is no binary payload either: Packets answers one with ErrMalformed.
+var V4 Codec = v4{}
+
+// separator stands between the packets of a payload ("Packet encoding", HTTP long-polling).
+const separator = '\x1e'
+
+type v4 struct{}
+
+func (v4) Revision() int { return 4 }
+
+func (v4) AppendFrame(dst []byte, p Packet, base64 bool) ([]byte, bool) {
+	if isBinaryV4(p) && !base64 {
+		return append(dst, p.Data...), true
+	}
+	return appendTextV4(dst, p), false
+}
+
+func (v4) DecodeFrame(data []byte, binary bool) (Packet, error) {
+	if binary {
+		return Packet{Type: Message, Binary: true, Data: data[:len(data):len(data)]}, nil
+	}
+	return decodeTextV4(data)
+}
+
+func (v4) AppendPayload(dst []byte, packets []Packet, _ bool) ([]byte, bool) {
+	for i, p := range packets {
+		if i > 0 {
+			dst = append(dst, separator)
+		}
+		dst = appendTextV4(dst, p)
+	}
+	return dst, false
+}
+
+func (v4) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
+	return func(yield func(Packet, error) bool) {
+		if binary {
+			yield(Packet{}, ErrMalformed)
+			return
+		}
+		// An empty payload is an empty packet, and so is what follows a separator at the end.
+		for rest, more := payload, true; more; {
+			packet := rest
+			if i := bytes.IndexByte(rest, separator); i >= 0 {
+				packet, rest = rest[:i], rest[i+1:]
+			} else {
+				more = false
+			}
+			p, err := decodeTextV4(packet)
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// isBinaryV4 tells whether p is written as binary: the wire has no place for the type of a binary packet,
+// so a packet that is no message keeps its type and is text.
+func isBinaryV4(p Packet) bool { return p.Binary && p.Type == Message }
+
+func appendTextV4(dst []byte, p Packet) []byte {
+	if isBinaryV4(p) {
+		return base64.StdEncoding.AppendEncode(append(dst, base64Mark), p.Data)
+	}
+	return appendText(dst, p)
+}
+
+func decodeTextV4(data []byte) (Packet, error) {
+	if len(data) == 0 || data[0] != base64Mark {
+		return decodeText(data)
+	}
+	decoded, err := decodeBase64(data[1:])
+	if err != nil {
+		return Packet{}, err
+	}
+	return Packet{Type: Message, Binary: true, Data: decoded}, nil
+}
