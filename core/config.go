@@ -80,6 +80,13 @@ const (
 	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that
 	// what was sent last is not destroyed by a TCP reset.
 	lingerTimeout = 5 * time.Second
+	// openPause is between the 101 and the open packet of a WebSocket. Clients that await "open"
+	// before they listen for messages, like the protocol's own test suites, miss an open packet
+	// that they read together with the 101.
+	openPause = time.Millisecond
+	// closePause is how long a client's close packet waits for a poll that was sent before it, on
+	// another connection, and is to be answered with a noop.
+	closePause = 10 * time.Millisecond
 	// holdBack is how long replies may wait to leave together with the following ones.
 	holdBack = 2 * time.Millisecond
 )

@@ -2,7 +2,6 @@ package core
 
 import (
 	"errors"
-	"time"
 	"unicode/utf8"
 
 	"github.com/goengineio/engineio/parser"
@@ -62,7 +61,7 @@ func (d *duplex) farewell(code int) {
 		_ = d.conn.Close()
 		return
 	}
-	_ = d.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	d.socket.srv.parting(d.conn)
 }
 
 // closeCode is the code of the close frame that fits the session's end; 0 means none.
@@ -85,13 +84,14 @@ func (s *Socket) readLoop(link *duplex) {
 		data, binary, err := link.conn.ReadMessage()
 		if err != nil {
 			s.readFailed(err)
-			break
+			s.srv.parted(link.conn)
+			return
 		}
 		p, err := s.decodeFrame(data, binary)
 		if err != nil {
 			break
 		}
-		if !s.acquire() {
+		if !s.acquire(false) {
 			break
 		}
 		link.held = link.conn.Buffered()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goengineio/engineio/parser"
@@ -46,6 +47,7 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 			return
 		}
 		link.base64 = p.base64
+		time.Sleep(openPause)
 		socket.startDuplex(link)
 		socket.connected()
 		socket.readLoop(link)
@@ -72,6 +74,10 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, se
 			return
 		}
 		link.conn = ws
+		if _, err := ws.Flush(true); err != nil {
+			_ = ws.Close()
+			return
+		}
 		serve(link)
 	})
 	if err != nil {

@@ -92,6 +92,11 @@ func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 	return nil
 }
 
+// expired reports a timeout that the timer has not got round to.
+func (b *heartbeat) expired() bool {
+	return b.phase == phaseWaiting && !time.Now().Before(b.deadline)
+}
+
 func (s *Socket) onTimer() {
 	s.mu.Lock()
 	if s.state == stateClosed {
@@ -99,7 +104,8 @@ func (s *Socket) onTimer() {
 		return
 	}
 	b := &s.beat
-	if left := time.Until(b.deadline); left > 0 {
+	left := time.Until(b.deadline)
+	if left > 0 {
 		b.fires = b.deadline
 		b.timer.Reset(left)
 		s.mu.Unlock()
@@ -109,6 +115,9 @@ func (s *Socket) onTimer() {
 	case phaseResting:
 		b.phase, b.extended = phaseWaiting, false
 		within := s.srv.cfg.PingTimeout
+		// A timer that was a little late does not make the session live longer; one that was very
+		// late, as after a suspended machine, does not cost the client its time.
+		within -= min(-left, within/8)
 		b.deadline = time.Now().Add(within)
 		b.fires = b.deadline
 		b.timer.Reset(within)

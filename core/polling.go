@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goengineio/engineio/parser"
@@ -25,6 +26,10 @@ func (s *Socket) servePoll(x Exchange) {
 	switch {
 	case s.state == stateClosed || s.leaving:
 		s.mu.Unlock()
+		respondError(x, &RequestError{Code: UnknownSID})
+		return
+	case s.beat.expired():
+		s.finish(PingTimeout, nil, false)
 		respondError(x, &RequestError{Code: UnknownSID})
 		return
 	case s.link != nil: // upgraded since the request was verified
@@ -160,6 +165,7 @@ func (s *Socket) servePost(x Exchange) {
 
 	s.mu.Lock()
 	s.posting = false
+	s.passTurn()
 	s.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrTooLarge):
@@ -202,7 +208,7 @@ func (s *Socket) post(x Exchange) error {
 }
 
 func (s *Socket) deliverPayload(payload []byte, binary bool) error {
-	if !s.acquire() {
+	if !s.acquire(true) {
 		return ErrClosed
 	}
 	s.mu.Unlock()
@@ -213,6 +219,9 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 			return err
 		}
 		s.mu.Lock()
+		if p.Type == parser.Close {
+			s.letPollArrive()
+		}
 		s.handle(p)
 	}
 	s.mu.Lock()
@@ -221,6 +230,17 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 		return s.err
 	}
 	return nil
+}
+
+// letPollArrive waits a moment when no poll does: the client may have sent one before its close
+// packet, on another connection. Called, and returns, with mu locked.
+func (s *Socket) letPollArrive() {
+	if s.poll != nil || s.state != stateOpen {
+		return
+	}
+	s.mu.Unlock()
+	time.Sleep(closePause)
+	s.mu.Lock()
 }
 
 // validUTF8 replaces what is no UTF-8 by U+FFFD, as JavaScript's decoders do: invalid text must

@@ -6,11 +6,12 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// acquire waits for the receive token. It returns true with mu locked, or false, with mu unlocked,
+// acquire waits for the receive token; a WebSocket also waits for a POST from before the upgrade
+// that has not come to take it yet. It returns true with mu locked, or false, with mu unlocked,
 // when the session has ended.
-func (s *Socket) acquire() bool {
+func (s *Socket) acquire(posting bool) bool {
 	s.mu.Lock()
-	for s.receiving && s.state != stateClosed {
+	for (s.receiving || s.posting && !posting) && s.state != stateClosed {
 		if s.turn == nil {
 			s.turn = make(chan struct{})
 		}
@@ -55,11 +56,14 @@ func (s *Socket) passTurn() {
 // handle acts upon one packet. It is called with the receive token and with mu locked, and
 // unlocks it.
 func (s *Socket) handle(p parser.Packet) {
-	if p.Type == parser.Close && s.state != stateClosed {
+	switch {
+	case s.state == stateClosed:
+		s.mu.Unlock()
+		return
+	case p.Type == parser.Close:
 		s.finish(TransportClose, nil, false)
 		return
-	}
-	if s.state != stateOpen {
+	case s.state == stateClosing:
 		s.mu.Unlock()
 		return
 	}

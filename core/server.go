@@ -22,7 +22,8 @@ type Server struct {
 	busy     int           // sessions, and connections that outlive theirs
 	idle     chan struct{} // closed when busy first is 0 while closing
 	isIdle   bool
-	leavings map[WebSocketConn]struct{} // closed sessions' connections, waiting for the close frame
+	cut      bool                       // connections are closed without waiting for the client
+	leavings map[WebSocketConn]struct{} // closed sessions' connections, waiting for the client
 }
 
 // NewServer makes a server. The error names every field of the configuration that is wrong.
@@ -78,7 +79,7 @@ func (s *Server) Close() {
 	for socket := range s.All() {
 		socket.CloseNow()
 	}
-	s.cutLeaving()
+	s.cutPartings()
 }
 
 // Shutdown refuses new sessions with status 503, closes all others gracefully (what they are owed
@@ -145,28 +146,45 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// linger waits, not for long, until the client has closed the connection as well: closing it
-// before would make TCP throw away what the client has not read yet. It reads on the calling
-// goroutine and closes the connection.
-func (s *Server) linger(conn WebSocketConn) {
+// parting bounds how long a connection whose session has ended waits for the client to close it
+// too: closing it before would make TCP throw away what the client has not read yet.
+func (s *Server) parting(conn WebSocketConn) {
 	s.mu.Lock()
-	s.leavings[conn] = struct{}{}
+	cut := s.cut
+	if !cut {
+		s.leavings[conn] = struct{}{}
+	}
 	s.mu.Unlock()
+	if cut {
+		_ = conn.Close()
+		return
+	}
 	_ = conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+}
+
+// linger is the end of a connection's reading goroutine: it waits for the client and closes.
+func (s *Server) linger(conn WebSocketConn) {
+	s.parting(conn)
 	for {
 		if _, _, err := conn.ReadMessage(); err != nil {
 			break
 		}
 	}
-	_ = conn.Close()
-	s.mu.Lock()
-	delete(s.leavings, conn)
-	s.mu.Unlock()
+	s.parted(conn)
 }
 
-func (s *Server) cutLeaving() {
+// parted closes a connection for good.
+func (s *Server) parted(conn WebSocketConn) {
+	_ = conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.leavings, conn)
+}
+
+func (s *Server) cutPartings() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = true
 	for conn := range s.leavings {
 		_ = conn.Close() // does not wait
 	}

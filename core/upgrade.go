@@ -12,10 +12,6 @@ const probeData = "probe"
 func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket *Socket) {
 	s.takeOver(x, engine, socket, func(link *duplex) {
 		link.base64 = p.base64
-		if _, err := link.conn.Flush(true); err != nil { // the 101
-			_ = link.conn.Close()
-			return
-		}
 		if socket.probeUpgrade(link) {
 			socket.readLoop(link)
 			return
@@ -118,7 +114,7 @@ func (s *Socket) adopt(link *duplex) bool {
 	} else {
 		s.mu.Unlock()
 	}
-	if s.acquire() {
+	if s.acquire(false) {
 		f := s.onUpgrade
 		s.mu.Unlock()
 		if f != nil {

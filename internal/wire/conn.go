@@ -173,6 +173,7 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 		case block:
 			_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
 			n, err = c.Conn.Write(rest)
+			_ = c.Conn.SetWriteDeadline(time.Time{}) // it would hit the next tryWrite
 		default:
 			n, err = c.raw.tryWrite(rest)
 		}

@@ -1,0 +1,268 @@
+package coretest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// Engine is a WebSocket engine without frames: the connection that Client.WebSocket hands in is
+// both sides of it.
+type Engine struct{}
+
+// Accept implements core.WebSocketEngine.
+func (Engine) Accept(conn net.Conn, _ []byte, _ *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	ws, ok := conn.(*WebSocket)
+	if !ok {
+		return nil, errors.New("not a WebSocket in memory")
+	}
+	ws.options = o
+	return ws, nil
+}
+
+// Frame is what one side sent: a message, or a close frame.
+type Frame struct {
+	Text   string // of a text message, or the bytes of a binary one
+	Binary bool
+	Pong   bool
+	Close  bool
+	Code   int
+}
+
+// WebSocket is a connection in memory. Its upper-case methods are the client's.
+type WebSocket struct {
+	net.Conn // never used
+	options  core.WebSocketOptions
+	in       chan Frame
+	closed   once
+
+	mu       sync.Mutex
+	deadline *time.Timer
+	expired  chan struct{}
+	pending  []Frame
+	out      []Frame
+	flushes  int
+	changed  chan struct{}
+	stalled  bool
+	lastSent bool // a close frame was appended
+}
+
+// WebSocket opens a WebSocket with the query.
+func (c *Client) WebSocket(query string) (*WebSocket, *Answer) {
+	ws := &WebSocket{
+		in: make(chan Frame, 100_000), closed: once{c: make(chan struct{})},
+		changed: make(chan struct{}), expired: make(chan struct{}),
+	}
+	x, a := c.exchange(http.MethodGet, query, nil, http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="},
+	})
+	x.hijack = ws
+	go func() {
+		defer close(a.done)
+		c.Server.Serve(x, c.Engine)
+		a.Status, a.Header, a.Body = x.status, x.response, string(x.written)
+	}()
+	return ws, a
+}
+
+// SendText sends a text message.
+func (w *WebSocket) SendText(text string) { w.in <- Frame{Text: text} }
+
+// SendBinary sends a binary message.
+func (w *WebSocket) SendBinary(data string) { w.in <- Frame{Text: data, Binary: true} }
+
+// SendClose sends a close frame.
+func (w *WebSocket) SendClose(code int) { w.in <- Frame{Close: true, Code: code} }
+
+// Ping sends a ping frame.
+func (w *WebSocket) Ping(data string) { w.in <- Frame{Text: data, Pong: true} }
+
+// Cut closes the connection without a word.
+func (w *WebSocket) Cut() { w.closed.close() }
+
+// Done is closed when the connection is.
+func (w *WebSocket) Done() <-chan struct{} { return w.closed.c }
+
+// Stall makes the client stop or resume reading.
+func (w *WebSocket) Stall(stalled bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stalled = stalled
+	w.change()
+}
+
+// Next waits for the next frame from the server; false when the connection is closed and nothing
+// is left.
+func (w *WebSocket) Next() (Frame, bool) {
+	for {
+		w.mu.Lock()
+		if len(w.out) > 0 {
+			f := w.out[0]
+			w.out = w.out[1:]
+			w.mu.Unlock()
+			return f, true
+		}
+		changed := w.changed
+		w.mu.Unlock()
+		select {
+		case <-changed:
+		case <-w.closed.c:
+			w.mu.Lock()
+			empty := len(w.out) == 0
+			w.mu.Unlock()
+			if empty {
+				return Frame{}, false
+			}
+		}
+	}
+}
+
+// Flushes returns how many writes brought something to the network.
+func (w *WebSocket) Flushes() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flushes
+}
+
+// Waiting returns the number of frames the client has not taken with Next.
+func (w *WebSocket) Waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.out)
+}
+
+func (w *WebSocket) change() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// ReadMessage implements core.WebSocketConn.
+func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
+	for {
+		if len(w.in) == 0 {
+			w.options.BeforeRead()
+		}
+		w.mu.Lock()
+		expired := w.expired
+		w.mu.Unlock()
+		select {
+		case <-w.closed.c:
+			return nil, false, io.EOF
+		case <-expired:
+			return nil, false, os.ErrDeadlineExceeded
+		case f := <-w.in:
+			switch {
+			case f.Close:
+				return nil, false, &core.WebSocketError{Peer: true, Code: f.Code}
+			case f.Pong:
+				w.options.OnPing([]byte(f.Text))
+			case int64(len(f.Text)) > w.options.MaxMessage:
+				return nil, false, &core.WebSocketError{Code: 1009, Text: "too large", Err: core.ErrTooLarge}
+			default:
+				return []byte(f.Text), f.Binary, nil
+			}
+		}
+	}
+}
+
+// Buffered implements core.WebSocketConn.
+func (w *WebSocket) Buffered() bool { return len(w.in) > 0 }
+
+func (w *WebSocket) append(f Frame) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.lastSent {
+		w.pending = append(w.pending, f)
+		w.lastSent = f.Close
+	}
+	return nil
+}
+
+// AppendMessage implements core.WebSocketConn.
+func (w *WebSocket) AppendMessage(data []byte, binary, _ bool) error {
+	return w.append(Frame{Text: string(data), Binary: binary})
+}
+
+// AppendPong implements core.WebSocketConn.
+func (w *WebSocket) AppendPong(data []byte) error {
+	return w.append(Frame{Text: string(data), Pong: true})
+}
+
+// AppendClose implements core.WebSocketConn.
+func (w *WebSocket) AppendClose(code int, _ string) error {
+	return w.append(Frame{Close: true, Code: code})
+}
+
+// Flush implements core.WebSocketConn.
+func (w *WebSocket) Flush(block bool) (bool, error) {
+	for {
+		select {
+		case <-w.closed.c:
+			return false, net.ErrClosed
+		default:
+		}
+		w.mu.Lock()
+		if !w.stalled {
+			if len(w.pending) > 0 {
+				w.flushes++
+			}
+			w.out = append(w.out, w.pending...)
+			w.pending = nil
+			w.change()
+			w.mu.Unlock()
+			return true, nil
+		}
+		changed := w.changed
+		w.mu.Unlock()
+		if !block {
+			return false, nil
+		}
+		timer := time.NewTimer(w.options.WriteTimeout)
+		select {
+		case <-changed:
+			timer.Stop()
+		case <-w.closed.c:
+			timer.Stop()
+		case <-timer.C:
+			return false, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// SetReadDeadline implements core.WebSocketConn.
+func (w *WebSocket) SetReadDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.deadline != nil {
+		w.deadline.Stop()
+		w.deadline = nil
+	}
+	if !t.IsZero() {
+		w.deadline = time.AfterFunc(time.Until(t), w.expire)
+	}
+	return nil
+}
+
+func (w *WebSocket) expire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.expired:
+	default:
+		close(w.expired)
+	}
+}
+
+// Close implements core.WebSocketConn.
+func (w *WebSocket) Close() error {
+	_ = w.SetReadDeadline(time.Time{})
+	w.closed.close()
+	return nil
+}
