@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"sync"
@@ -28,6 +29,9 @@ type Exchange interface {
 
 	// ResponseHeader returns the first value of a response header that is set already, or "".
 	ResponseHeader(name string) string
+	// ResponseHeaders returns a copy of what the application and this exchange have set so far,
+	// without what the HTTP server adds by itself.
+	ResponseHeaders() http.Header
 	// SetHeader replaces a response header; AddHeader adds one more value.
 	SetHeader(name, value string)
 	AddHeader(name, value string)
@@ -108,4 +112,25 @@ func (w *Waiter) Leave() (woken bool) {
 	defer w.mu.Unlock()
 	w.park = func() {}
 	return w.woken
+}
+
+// WithValues returns a context in which the values are found under their keys, before those of ctx.
+// Adapters use it to hand on what earlier middleware knows. The map must not be changed afterwards.
+func WithValues(ctx context.Context, values map[any]any) context.Context {
+	if len(values) == 0 {
+		return ctx
+	}
+	return &valuesContext{ctx, values}
+}
+
+type valuesContext struct {
+	context.Context //nolint:containedctx // it is a context
+	values          map[any]any
+}
+
+func (c *valuesContext) Value(key any) any {
+	if value, ok := c.values[key]; ok {
+		return value
+	}
+	return c.Context.Value(key)
 }

@@ -29,19 +29,17 @@ func (x *exchange) RemoteAddr() string { return x.r.RemoteAddr }
 
 func (x *exchange) ResponseHeader(name string) string { return x.w.Header().Get(name) }
 
+func (x *exchange) ResponseHeaders() http.Header { return x.w.Header().Clone() }
+
 func (x *exchange) SetHeader(name, value string) { x.w.Header().Set(name, value) }
 
 func (x *exchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }
 
-// Request keeps the context's values, but not its cancellation.
+// Request keeps the context's values, but not its cancellation. Path values stay readable.
 func (x *exchange) Request() *http.Request {
-	r := &http.Request{
-		Method: x.r.Method, URL: x.r.URL, RequestURI: x.r.RequestURI,
-		Proto: x.r.Proto, ProtoMajor: x.r.ProtoMajor, ProtoMinor: x.r.ProtoMinor,
-		Header: x.r.Header, Host: x.r.Host, RemoteAddr: x.r.RemoteAddr, TLS: x.r.TLS,
-		Body: http.NoBody, Pattern: x.r.Pattern,
-	}
-	return r.WithContext(context.WithoutCancel(x.r.Context()))
+	r := x.r.WithContext(context.WithoutCancel(x.r.Context()))
+	r.Body = http.NoBody
+	return r
 }
 
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {

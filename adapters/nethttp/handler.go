@@ -21,7 +21,8 @@ func Handler(srv *core.Server) http.Handler {
 }
 
 // Mount serves the path, with and without trailing slash and without a redirect, and everything
-// below it. An empty path means DefaultPath.
+// below it. An empty path means DefaultPath. The ServeMux itself redirects paths with double slashes
+// or dot segments to clean ones before any handler sees them; Middleware does not.
 func Mount(mux *http.ServeMux, path string, srv *core.Server) {
 	path = cleanPath(path)
 	handler := only(path, Handler(srv), http.NotFoundHandler())

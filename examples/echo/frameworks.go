@@ -22,10 +22,7 @@ var frameworks = map[string]func(path string, srv *core.Server, app *app) served
 }
 
 func serveNetHTTP(path string, srv *core.Server, app *app) served {
-	mux := http.NewServeMux()
-	eiohttp.Mount(mux, path, srv)
-	mux.Handle("/", app)
-	return httpServer(mux)
+	return httpServer(eiohttp.Middleware(srv, path)(app))
 }
 
 // httpServer is common to the frameworks that stand on net/http.

@@ -1,0 +1,406 @@
+package adaptertest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// Framework is one row of the suite's table.
+type Framework struct {
+	Name string
+	// Serve mounts srv at /engine.io on a free loopback port, beside an application that answers
+	// every path that is not Engine.IO's with 404 or 200 and without "sid" in its body, until the
+	// test ends. It returns http://host:port.
+	Serve func(t *testing.T, srv *core.Server) string
+	// RedirectsDoubleSlash: the router answers /engine.io// with a redirect to /engine.io/ before
+	// any handler sees it, as http.ServeMux does.
+	RedirectsDoubleSlash bool
+}
+
+// Run runs the suite.
+func Run(t *testing.T, f Framework) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Framework)
+	}{
+		{"Paths", testPaths},
+		{"Polling", testPolling},
+		{"Bodies", testBodies},
+		{"Errors", testErrors},
+		{"LeaveDuringPoll", testLeaveDuringPoll},
+		{"KeepAlive", testKeepAlive},
+		{"WebSocket", testWebSocket},
+		{"WebSocketLimits", testWebSocketLimits},
+		{"Upgrade", testUpgrade},
+		{"Early", testEarlyFrames},
+		{"Hostile", testHostileFrames},
+		{"Shutdown", testShutdown},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, f) })
+	}
+}
+
+func testPaths(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	for path, served := range map[string]bool{
+		"/engine.io": true, "/engine.io/": true, "/engine.io/x": true, "/engine.io/x/y": true, "/engine.io//": true,
+		"/engine.iox": false, "/ENGINE.IO/": false, "/%65ngine.io/": false, "/engine%2Eio/": false, "/engine.io%2F": false,
+		"//engine.io/": false, "/x/../engine.io/": false, "/engine.io/../": false, "/engine.io/%2e%2e/": false,
+		"/": false, "/x": false,
+	} {
+		if path == "/engine.io//" && f.RedirectsDoubleSlash {
+			continue
+		}
+		before := b.srv.Len()
+		// Raw, since clients of net/http tidy paths up.
+		_, r := b.raw("GET " + path + "?" + poll4 + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		data, _ := io.ReadAll(r)
+		ok := strings.HasPrefix(string(data), "HTTP/1.1 200") && strings.Contains(string(data), `0{"sid"`)
+		if ok != served || (b.srv.Len() == before+1) != served {
+			t.Errorf("%s: served %v, want %v: %.60q", path, ok, served, data)
+		}
+	}
+}
+
+func testPolling(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	query, s := b.open()
+	poll := b.goGet(query)
+	b.want(b.post(query, "4hello\x1ebAQID\x1e4€😀"), 200, "ok")
+	got := await(t, poll)
+	for strings.Count(got.body, "\x1e") < 2 { // the first reply may have left alone
+		more := b.get(query)
+		b.want(more, 200, "*")
+		got.body += "\x1e" + more.body
+	}
+	b.want(got, 200, "4hello\x1ebAQID\x1e4€😀")
+	if got.header.Get("Cache-Control") != "no-store" || got.header.Get("Content-Type") != "text/plain; charset=UTF-8" {
+		t.Errorf("headers %v", got.header)
+	}
+	if s.RemoteAddr() == "" || !strings.HasPrefix(s.RemoteAddr(), "127.0.0.1:") {
+		t.Errorf("remote address %q", s.RemoteAddr())
+	}
+	if r := s.Request(); r.URL.Query().Get("transport") != "polling" || r.Host == "" || r.Method != http.MethodGet ||
+		!strings.HasPrefix(r.URL.Path, "/engine.io") || r.Header.Get("User-Agent") == "" {
+		t.Errorf("request %+v", r)
+	}
+
+	// The overlap of two polls.
+	poll = b.goGet(query)
+	_ = s.Send(core.Text("settle"))
+	b.want(await(t, poll), 200, "4settle")
+	first, second := b.goGet(query), b.goGet(query)
+	got1, got2 := await(t, first), await(t, second)
+	if got1.status+got2.status != 600 || got1.body != "1" && got2.body != "1" {
+		t.Errorf("overlap: %+v and %+v", got1, got2)
+	}
+	if reason := await(t, b.closed); reason != core.TransportError {
+		t.Errorf("reason %s", reason)
+	}
+}
+
+func testBodies(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{MaxPayload: 100_000})
+	query, _ := b.open()
+	large := "4" + strings.Repeat("a", 99_999)
+	b.want(b.post(query, large), 200, "ok")
+	b.want(b.get(query), 200, large)
+	if a := b.post(query, large+"a"); a.err == nil && a.status != 413 {
+		t.Errorf("over the limit: %d %q", a.status, a.body)
+	}
+	// Chunked, within the limit and beyond.
+	for _, c := range []struct{ size, status int }{{99_999, 200}, {100_001, 413}} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"?"+query,
+			io.MultiReader(strings.NewReader("4"), strings.NewReader(strings.Repeat("b", c.size))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := b.client.Do(r)
+		if err != nil {
+			if c.status == 200 {
+				t.Error(err)
+			}
+			continue // cut off while it was still sending
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("chunked, %d bytes: %d", c.size, res.StatusCode)
+		}
+	}
+	a := b.do(http.MethodGet, query, "", http.Header{"Accept-Encoding": {"gzip"}})
+	if a.header.Get("Content-Encoding") != "gzip" || a.body[:2] != "\x1f\x8b" {
+		t.Errorf("compression: %v %.20q", a.header, a.body)
+	}
+}
+
+func testErrors(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	for _, c := range []struct{ method, query, body string }{
+		{"GET", "EIO=4", `{"code":0,"message":"Transport unknown"}`},
+		{"GET", poll4 + "&sid=nobody", `{"code":1,"message":"Session ID unknown"}`},
+		{"POST", poll4, `{"code":2,"message":"Bad handshake method"}`},
+		{"PUT", poll4, `{"code":2,"message":"Bad handshake method"}`},
+		{"DELETE", poll4, `{"code":2,"message":"Bad handshake method"}`},
+		{"OPTIONS", poll4, `{"code":2,"message":"Bad handshake method"}`},
+		{"GET", "EIO=4&transport=websocket", `{"code":3,"message":"Bad request"}`},
+		{"GET", "EIO=3&transport=polling", `{"code":5,"message":"Unsupported protocol version"}`},
+	} {
+		a := b.do(c.method, c.query, "", nil)
+		b.want(a, 400, c.body)
+		if !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+			t.Errorf("content type %s", a.header.Get("Content-Type"))
+		}
+	}
+	b.want(b.do("HEAD", poll4, "", nil), 400, "")
+	for query, text := range map[string]string{
+		"EIO=4&transport=websocket&sid=nobody": "Session ID unknown",
+		"EIO=4&transport=polling":              "Bad request",
+		"EIO=4&transport=__proto__":            "Transport unknown",
+	} {
+		_, a := b.dial(query, nil)
+		if a.status != 400 || a.body != text {
+			t.Errorf("%s: %d %q", query, a.status, a.body)
+		}
+	}
+	// An upgrade that is none by RFC 6455 is answered, not hijacked.
+	_, r := b.raw("GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 400 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+func testLeaveDuringPoll(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	query, _ := b.open()
+	ctx, leave := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.doContext(ctx, http.MethodGet, b.url+"?"+query, "", nil)
+	}()
+	waitForPoll(b)
+	leave()
+	<-done
+	if reason := await(t, b.closed); reason != core.TransportError {
+		t.Errorf("reason %s", reason)
+	}
+}
+
+// waitForPoll returns when a poll of the session is waiting on the server. It cannot be seen from
+// outside, so it gives the request a moment.
+func waitForPoll(b *bench) {
+	b.t.Helper()
+	time.Sleep(50 * time.Millisecond)
+}
+
+func testKeepAlive(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	query, s := b.open()
+	conn, r := b.raw("")
+	for i := range 20 { // polls, woken ones and others, and POSTs on one connection
+		text := fmt.Sprint("n", i)
+		if i%2 == 0 {
+			_ = s.Send(core.Text(text))
+		} else {
+			time.AfterFunc(2*time.Millisecond, func() { _ = s.Send(core.Text(text)) })
+		}
+		_, _ = fmt.Fprintf(conn, "GET /engine.io/?%s HTTP/1.1\r\nHost: x\r\n\r\n", query)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatalf("poll %d: %v", i, err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(body) != "4"+text {
+			t.Fatalf("poll %d: %q", i, body)
+		}
+		_, _ = fmt.Fprintf(conn, "POST /engine.io/?%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n6", query)
+		if res, err = http.ReadResponse(r, nil); err != nil {
+			t.Fatalf("POST %d: %v", i, err)
+		}
+		_ = res.Body.Close()
+	}
+}
+
+func testWebSocket(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	ws, a := b.dial("EIO=4&transport=websocket", nil)
+	if a.status != 101 || a.header.Get("Sec-WebSocket-Extensions") != "" {
+		t.Fatalf("answer %+v", a)
+	}
+	packet, _ := ws.next()
+	sid := b.sid(packet)
+	for _, text := range []string{"4hello", "4", "4€😀", "4" + strings.Repeat("x", 100_000)} {
+		ws.send(text)
+		ws.want(text)
+	}
+	_ = ws.conn.WriteMessage(websocket.BinaryMessage, []byte{0, 1, 255})
+	ws.want("\x00\x01\xff")
+	pong := make(chan string, 1)
+	ws.conn.SetPongHandler(func(data string) error { pong <- data; return nil })
+	_ = ws.conn.WriteControl(websocket.PingMessage, []byte("abc"), time.Now().Add(patience))
+	ws.send("4after the ping")
+	ws.want("4after the ping")
+	if got := await(t, pong); got != "abc" {
+		t.Errorf("pong %q", got)
+	}
+	s, ok := b.srv.Get(sid)
+	if !ok || s.Transport() != core.WebSocket {
+		t.Fatal("the session is not on a WebSocket")
+	}
+	s.Close()
+	ws.wantClosed(websocket.CloseNoStatusReceived)
+	if reason := await(t, b.closed); reason != core.ForcedClose {
+		t.Errorf("reason %s", reason)
+	}
+
+	ws, _ = b.dial("EIO=4&transport=websocket", nil)
+	_, _ = ws.next()
+	_ = ws.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "bye"), time.Now().Add(patience))
+	ws.wantClosed(1000)
+	if reason := await(t, b.closed); reason != core.TransportClose {
+		t.Errorf("reason %s", reason)
+	}
+}
+
+func testWebSocketLimits(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{MaxPayload: 1000})
+	ws, _ := b.dial("EIO=4&transport=websocket", nil)
+	_, _ = ws.next()
+	fits := "4" + strings.Repeat("a", 999)
+	ws.send(fits)
+	ws.want(fits)
+	ws.send(fits + "a")
+	ws.wantClosed(websocket.CloseMessageTooBig)
+	if reason := await(t, b.closed); reason != core.TransportError {
+		t.Errorf("reason %s", reason)
+	}
+}
+
+func testUpgrade(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	for range 5 {
+		query, s := b.open()
+		poll := b.goGet(query)
+		ws, _ := b.dial("EIO=4&transport=websocket&sid="+s.ID(), nil)
+		ws.send("2probe")
+		ws.want("3probe")
+		b.want(await(t, poll), 200, "6")
+		ws.send("5")
+		ws.send("4hello")
+		ws.want("4hello")
+		b.want(b.get(query), 400, `{"code":3,"message":"Bad request"}`)
+	}
+}
+
+// testEarlyFrames sends the first frames together with the request for the upgrade.
+func testEarlyFrames(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	_, s := b.open()
+	masked := func(text string) string {
+		return "\x81" + string([]byte{0x80 | byte(len(text)), 0, 0, 0, 0}) + text
+	}
+	_, r := b.raw("GET /engine.io/?EIO=4&transport=websocket&sid=" + s.ID() + " HTTP/1.1\r\nHost: x\r\n" +
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
+		masked("2probe") + masked("5") + masked("4early"))
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != 101 {
+		t.Fatalf("%v %v", res, err)
+	}
+	_ = res.Body.Close()
+	got := make([]byte, len("\x81\x063probe\x81\x064early"))
+	if _, err := io.ReadFull(r, got); err != nil || string(got) != "\x81\x063probe\x81\x064early" {
+		t.Errorf("got %q %v", got, err)
+	}
+}
+
+// testHostileFrames sends what RFC 6455 forbids: only that session ends, with a fitting code.
+func testHostileFrames(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{MaxPayload: 1000})
+	for name, c := range map[string]struct {
+		frame string
+		code  byte // the second byte of 1002, 1007, 1009
+	}{
+		"unmasked":             {"\x81\x024x", 0xea},
+		"RSV1":                 {"\xc1\x82\x00\x00\x00\x004x", 0xea},
+		"RSV2":                 {"\xa1\x82\x00\x00\x00\x004x", 0xea},
+		"RSV3":                 {"\x91\x82\x00\x00\x00\x004x", 0xea},
+		"unknown opcode":       {"\x83\x82\x00\x00\x00\x004x", 0xea},
+		"fragmented ping":      {"\x09\x80\x00\x00\x00\x00", 0xea},
+		"continuation of none": {"\x80\x82\x00\x00\x00\x004x", 0xea},
+		"length 2^63-1":        {"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00" + strings.Repeat("4", 2000), 0xf1},
+		"length 2^64-1":        {"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00" + strings.Repeat("4", 2000), 0xf1},
+		"invalid UTF-8":        {"\x81\x83\x00\x00\x00\x004\xff\xff", 0xef},
+	} {
+		conn, r := b.raw("GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n" +
+			"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != 101 {
+			t.Fatalf("%s: %v %v", name, res, err)
+		}
+		_ = res.Body.Close()
+		header := make([]byte, 4) // of the open packet: two bytes of length
+		if _, err := io.ReadFull(r, header[:2]); err != nil {
+			t.Fatal(err)
+		}
+		size := int(header[1])
+		if size == 126 {
+			if _, err := io.ReadFull(r, header[2:]); err != nil {
+				t.Fatal(err)
+			}
+			size = int(header[2])<<8 | int(header[3])
+		}
+		if _, err := r.Discard(size); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, c.frame)
+		var closing [4]byte
+		if _, err := io.ReadFull(r, closing[:]); err != nil || closing[0] != 0x88 || closing[2] != 0x03 || closing[3] != c.code {
+			t.Errorf("%s: got %x %v", name, closing, err)
+		}
+		if reason := await(t, b.closed); reason != core.TransportError {
+			t.Errorf("%s: reason %s", name, reason)
+		}
+		_ = conn.Close()
+	}
+	query, _ := b.open()
+	b.want(b.post(query, "4still served"), 200, "ok")
+}
+
+func testShutdown(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	query, _ := b.open()
+	poll := b.goGet(query)
+	waitForPoll(b)
+	ws, _ := b.dial("EIO=4&transport=websocket", nil)
+	_, _ = ws.next()
+	answered := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		answered <- b.srv.Shutdown(ctx)
+	}()
+	ws.wantClosed(websocket.CloseGoingAway)
+	b.want(await(t, poll), 200, "1")
+	if err := await(t, answered); err != nil {
+		t.Error(err)
+	}
+	b.want(b.get(poll4), 503, "*")
+	if _, a := b.dial("EIO=4&transport=websocket", nil); a.status != 503 {
+		t.Errorf("a WebSocket after Shutdown: %d", a.status)
+	}
+}
