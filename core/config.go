@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/rs/cors"
 )
 
 // Transport names one way of carrying a session, as it stands in the query of a request.
@@ -54,6 +56,19 @@ type Config struct {
 	// (allowRequest). A non-nil error refuses with error 4 and the error's text as message; an
 	// empty text means "Forbidden". It may run concurrently and may block; the request is a copy.
 	AllowRequest func(*http.Request) error
+
+	// CORS has answers to cross-origin requests carry CORS headers, errors included, and answers
+	// preflight requests. Nil adds nothing; nor is anything added where the application's own
+	// middleware has set Access-Control-Allow-Origin. AllowedHeaders left nil allows the headers
+	// asked for. All origins together with AllowCredentials are refused by NewServer.
+	CORS *cors.Options
+	// AllowAnyOrigin accepts WebSockets and JSONP requests from every site, as the reference does.
+	// Otherwise those that show a foreign origin are refused with error 4, unless CORS allows it:
+	// browsers let any page open them with the user's cookies.
+	AllowAnyOrigin bool
+	// DisableJSONP refuses JSONP requests, which only clients up to engine.io-client 5 can send,
+	// with error 4.
+	DisableJSONP bool
 
 	// OnConnection announces a session. It runs before anything from this client is delivered,
 	// so handlers set in it miss nothing; what it sends follows the handshake. It may block: the
@@ -121,7 +136,7 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	var errs []error
 	bad := func(field, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("Config.%s: %s", field, fmt.Sprintf(format, args...)))
+		errs = append(errs, fmt.Errorf("engine.io: Config.%s: %s", field, fmt.Sprintf(format, args...)))
 	}
 	for _, d := range []struct {
 		field string
@@ -140,6 +155,9 @@ func (c Config) validate() error {
 		if t != Polling && t != WebSocket {
 			bad("Transports", "unknown transport %q", t)
 		}
+	}
+	if c.CORS != nil && reflectsAnyOrigin(c.CORS) {
+		bad("CORS", "AllowCredentials with all origins would hand every site the user's session")
 	}
 	return errors.Join(errs...)
 }

@@ -107,6 +107,7 @@ func (s *Socket) take() taken {
 	}
 	s.out, s.spare = s.spare[:0], nil
 	s.pong, s.pongDue = nil, false
+	s.leaving = s.leaving || t.last
 	return t
 }
 

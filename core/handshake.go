@@ -57,12 +57,13 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 // takeOver hijacks the request's connection, makes it a WebSocket and hands it to serve, on a
 // goroutine where nothing of the request is left.
 func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, serve func(*duplex)) {
-	request := x.Request()
+	request, header := x.Request(), switchingHeaders(x)
 	err := x.Hijack(func(conn net.Conn, buffered []byte) {
 		s.stay()
 		defer s.leave()
 		link := &duplex{socket: socket}
 		ws, err := engine.Accept(conn, buffered, request, WebSocketOptions{
+			Header:       header,
 			MaxMessage:   s.cfg.MaxPayload,
 			WriteTimeout: s.cfg.PingInterval + s.cfg.PingTimeout,
 			OnPing:       link.onPing,

@@ -30,11 +30,11 @@ func TestPollingEcho(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, core.Config{AllowEIO3: true})
 				defer b.end()
-				a := b.Get(c.query).Wait()
+				b.Get(c.query).Wait()
 				s := <-b.sockets
 				query := c.query + "&sid=" + s.ID()
 				b.wantAnswer(b.Post(query, c.post), 200, "ok")
-				a = b.Get(query).Wait()
+				a := b.Get(query).Wait()
 				b.wantAnswer(a, 200, c.get)
 				binary := strings.HasPrefix(c.get, "\x01")
 				if got := a.Header.Get("Content-Type"); strings.HasPrefix(got, "application/octet-stream") != binary {

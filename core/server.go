@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rs/cors"
 )
 
 // Server holds the sessions of one endpoint. Its methods may be called from anywhere.
@@ -16,6 +18,7 @@ type Server struct {
 	sessions *registry
 
 	compressors []*compressor
+	cors        *cors.Cors // nil without Config.CORS
 
 	mu       sync.Mutex
 	closing  bool
@@ -37,6 +40,7 @@ func NewServer(cfg Config) (*Server, error) {
 		log:         cfg.Logger,
 		sessions:    newRegistry(),
 		compressors: newCompressors(),
+		cors:        newCORS(cfg.CORS),
 		idle:        make(chan struct{}),
 		leavings:    make(map[WebSocketConn]struct{}),
 	}, nil

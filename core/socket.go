@@ -62,7 +62,7 @@ type Socket struct {
 	poll     *Waiter // the GET that waits
 	nudged   bool    // that GET is to be answered even if there is nothing to say
 	posting  bool    // a POST is being read or delivered
-	leaving  bool    // the close packet is on its way with a poll
+	leaving  bool    // the close packet, or frame, is on its way
 	link     *duplex
 	probe    *duplex // a WebSocket that may become link
 	probing  bool    // its probe was answered
@@ -193,6 +193,9 @@ func (s *Socket) close(reason CloseReason, err error) {
 // finish is the only way to the closed state. It is called with mu locked, in another state, and
 // unlocks it. holder says that the caller holds the write token.
 func (s *Socket) finish(reason CloseReason, err error, holder bool) {
+	if s.leaving && s.state == stateClosing {
+		reason, err = ForcedClose, nil // the client may be faster than we are in closing its side
+	}
 	s.state, s.reason, s.err = stateClosed, reason, err
 	s.beat.stop()
 	s.out, s.spare, s.pong, s.buffered = nil, nil, nil, 0

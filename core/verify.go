@@ -16,6 +16,9 @@ func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.cfg.WebSocketEngine != nil {
 		engine = s.cfg.WebSocketEngine
 	}
+	if s.answerCORS(x) {
+		return
+	}
 	p := parseParams(x.Query())
 	upgrade := isUpgrade(x)
 	socket, refused := s.verify(x, p, upgrade)
@@ -52,6 +55,9 @@ func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestEr
 	} else if transport == WebSocket && p.sid == "" && x.Method() == http.MethodGet {
 		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
 	}
+	if upgrade && !s.originAllowed(x) || p.jsonp && !s.jsonpAllowed(x) {
+		return nil, &RequestError{Code: Forbidden}
+	}
 	if p.sid != "" {
 		return s.verifySession(x, p, upgrade)
 	}
@@ -80,6 +86,9 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 	}
 	if socket.codec.Revision() != p.revision() {
 		return nil, &RequestError{Code: BadRequest, Context: "PROTOCOL_MISMATCH"}
+	}
+	if socket.polling.jsonp && !upgrade && !p.jsonp && !s.jsonpAllowed(x) {
+		return nil, &RequestError{Code: Forbidden}
 	}
 	if !upgrade && x.Method() != http.MethodGet && x.Method() != http.MethodPost {
 		return nil, &RequestError{Code: BadRequest}

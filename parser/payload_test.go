@@ -191,7 +191,10 @@ func TestPacketsStopsWhenAsked(t *testing.T) {
 			c = parser.V4
 		}
 		n := 0
-		for range c.Packets([]byte(payload), isBinary) {
+		for _, err := range c.Packets([]byte(payload), isBinary) {
+			if err != nil {
+				t.Error(err)
+			}
 			n++
 			break
 		}

@@ -156,15 +156,15 @@ func TestListenAndServe(t *testing.T) {
 			break
 		}
 	}
-	if status, body := get(t, "http://"+addr+poll4); status != 200 || !strings.HasPrefix(body, "0{") {
-		t.Errorf("%d %s", status, body)
+	if status, _ := get(t, "http://"+addr+"/engine.io/"); status != http.StatusBadRequest {
+		t.Errorf("the endpoint: %d", status)
 	}
 	if status, _ := get(t, "http://"+addr+"/"); status != http.StatusNotImplemented {
 		t.Errorf("another path: %d", status)
 	}
 	cancel()
-	if err := <-done; err != nil && srv.Len() != 0 {
-		t.Errorf("%v, %d sessions", err, srv.Len())
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -111,6 +111,8 @@ func (x *exchange) RemoteAddr() string { return "192.0.2.1:1234" }
 
 func (x *exchange) ResponseHeader(name string) string { return x.response.Get(name) }
 
+func (x *exchange) ResponseHeaders() http.Header { return x.response.Clone() }
+
 func (x *exchange) SetHeader(name, value string) { x.response.Set(name, value) }
 
 func (x *exchange) AddHeader(name, value string) { x.response.Add(name, value) }

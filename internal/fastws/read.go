@@ -44,7 +44,7 @@ func (c *connection) readAll(r io.Reader) ([]byte, error) {
 		}
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
-		if err == io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

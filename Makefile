@@ -1,0 +1,76 @@
+# Everything this repository can do. `make` alone lists it.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+FRAMEWORK      ?= nethttp
+ADDR           ?= 127.0.0.1:8080
+FUZZTIME       ?= 1m
+FUZZTIME_SHORT ?= 3s
+BENCH          ?= .
+
+# The version is part of the file name, so that a new one is installed when it changes here.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := bin/golangci-lint-$(GOLANGCI_VERSION)
+
+CHAT_MODULES := examples/chat/node_modules/.package-lock.json
+TEST_MODULES := integration_test/js/node_modules/.package-lock.json
+
+GOFILES = find . \( -name node_modules -o -name .git -o -name bin \) -prune -o -name '*.go' -print0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(CHAT_MODULES) ## Install what the chat needs, run it and print its address (FRAMEWORK, ADDR)
+	go run ./examples/chat -framework $(FRAMEWORK) -addr $(ADDR)
+
+# EIO_REQUIRE_ALL makes a test that lacks its browser or its JavaScript clients fail, where it would
+# be skipped under a bare `go test`; testlog.awk fails on whatever is skipped there all the same.
+.PHONY: test
+test: tools $(CHAT_MODULES) $(TEST_MODULES) ## Install what the tests need, run all of them, then every fuzz target shortly (FUZZTIME_SHORT)
+	EIO_REQUIRE_ALL=1 go test -race -count=1 -timeout=15m -v ./... | awk -f scripts/testlog.awk
+	scripts/fuzz.sh $(FUZZTIME_SHORT)
+
+.PHONY: lint
+lint: $(GOLANGCI) ## Check formatting, go vet for three systems, golangci-lint at its pinned version
+	@unformatted=$$($(GOFILES) | xargs -0 -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go vet ./...
+	GOOS=windows CGO_ENABLED=0 go vet ./...
+	$(GOLANGCI) run ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks, with their allocations (BENCH, a pattern)
+	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	$(GOFILES) | xargs -0 -r gofmt -w
+
+.PHONY: clean
+clean: ## Remove what these targets built and installed in this folder
+	rm -rf bin artifacts echo chat
+	find . -name node_modules -prune -exec rm -rf {} +
+	find . -name .git -prune -o \( -name '*.test' -o -name '*.prof' -o -name '*.pprof' \) -type f -exec rm -f {} +
+
+# A C compiler for the race detector, a browser for the browser tests.
+.PHONY: tools
+tools:
+	@scripts/need.sh "gcc libc6-dev" "$$(go env CC | cut -d' ' -f1)"
+	@scripts/need.sh chromium "$${CHROME_BIN:-chromium}" chromium chromium-browser google-chrome
+
+# npm writes this file last; touching it keeps it newer than the lock whatever the files' own times.
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+$(GOLANGCI):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/goengineio/engineio/core"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestExitStatus(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		args   []string
+		status int
+		says   string
+	}{
+		{"help", []string{"-help"}, 0, "-framework"},
+		{"unknown flag", []string{"-nonsense"}, 2, "-nonsense"},
+		{"unknown framework", []string{"-framework", "rails"}, 2, "nethttp"},
+		{"stray argument", []string{"8080"}, 2, "argument"},
+		{"bad heartbeat", []string{"-ping-interval", "-1s"}, 2, "PingInterval"},
+		{"client not installed", []string{"-client", "nowhere"}, 1, "npm ci --prefix examples/chat"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var stderr strings.Builder
+			if status := run(t.Context(), test.args, io.Discard, &stderr); status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			if !strings.Contains(stderr.String(), test.says) {
+				t.Errorf("said %q, want %q in it", stderr.String(), test.says)
+			}
+		})
+	}
+}
+
+// TestRunUntilStopped starts the program under every framework and stops it again.
+func TestRunUntilStopped(t *testing.T) {
+	for framework := range frameworks {
+		t.Run(framework, func(t *testing.T) {
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			printed, stdout := io.Pipe()
+			status := make(chan int)
+			go func() {
+				status <- run(ctx, []string{"-addr", "127.0.0.1:0", "-framework", framework, "-client", fakeBundle(t)}, stdout, os.Stderr)
+			}()
+			line := make([]byte, 200)
+			n, err := printed.Read(line)
+			if err != nil || !strings.Contains(string(line[:n]), "http://127.0.0.1:") {
+				t.Fatalf("printed %q, %v; want the address", line[:n], err)
+			}
+			stop()
+			if got := <-status; got != 0 {
+				t.Errorf("exit status %d, want 0", got)
+			}
+		})
+	}
+}
+
+func TestPage(t *testing.T) {
+	engine, err := core.NewServer(core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	page, err := newPage(engine, fakeBundle(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		path, contentType, content string
+		status                     int
+	}{
+		{"/", "text/html", "<title>Chat", 200},
+		{"/app.js", "text/javascript", "new Socket", 200},
+		{"/style.css", "text/css", "#wire", 200},
+		{"/engine.io-client.js", "text/javascript", "export", 200},
+		{"/stats", "application/json", `{"sessions": 0}`, 200},
+		{"/room.go", "text/plain", "not found", 404},
+	} {
+		answer := httptest.NewRecorder()
+		page.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, test.path, nil))
+		if answer.Code != test.status ||
+			!strings.HasPrefix(answer.Header().Get("Content-Type"), test.contentType) ||
+			!strings.Contains(answer.Body.String(), test.content) {
+			t.Errorf("GET %s: %d %s\n%s", test.path, answer.Code, answer.Header(), answer.Body)
+		}
+	}
+}
+
+func fakeBundle(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "engine.io.esm.min.js")
+	if err := os.WriteFile(path, []byte("export class Socket {}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
