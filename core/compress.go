@@ -31,7 +31,7 @@ func newCompressors() []*compressor {
 
 // compressBody compresses a poll's answer if it is long enough and the client accepts it.
 func (s *Server) compressBody(x Exchange, body []byte) []byte {
-	if len(body) < compressionThreshold || x.ResponseHeader("Content-Encoding") != "" {
+	if len(body) < s.cfg.HTTPCompressionThreshold || x.ResponseHeader("Content-Encoding") != "" {
 		return body
 	}
 	x.AddHeader("Vary", "Accept-Encoding")

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"compress/flate"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,14 @@ type Config struct {
 	// 1,024 bytes and more are compressed with gzip or deflate when the client accepts that.
 	DisableHTTPCompression bool
 
+	// HTTPCompressionThreshold is the least size in bytes of an answer to be compressed. Default
+	// 1,024.
+	HTTPCompressionThreshold int
+	// PerMessageDeflate compresses WebSocket messages for clients that offer it. Nil, the default,
+	// turns it off: it costs CPU and memory, and most of what is sent is small. MaxPayload holds
+	// for inflated messages.
+	PerMessageDeflate *DeflateOptions
+
 	// WebSocketEngine speaks RFC 6455. Nil takes the one the adapter brings along.
 	WebSocketEngine WebSocketEngine
 
@@ -69,6 +78,37 @@ type Config struct {
 	// DisableJSONP refuses JSONP requests, which only clients up to engine.io-client 5 can send,
 	// with error 4.
 	DisableJSONP bool
+
+	// InitialPacket is a message that goes out together with the handshake (initialPacket), which
+	// saves a round trip. Nil sends none.
+	InitialPacket *Message
+	// Cookie has handshakes set a cookie with the session id (cookie). Nil sets none.
+	Cookie *CookieOptions
+	// GenerateID makes session ids (generateId). Nil makes 20 URL-safe characters from crypto/rand,
+	// and whoever replaces that decides about security: who knows an id owns the session. An error,
+	// an id in use, or one with characters outside A-Z a-z 0-9 - _ . ~ refuses the handshake with
+	// error 3 (context ID_GENERATION_ERROR). The function may run concurrently; the request is a
+	// copy.
+	GenerateID func(*http.Request) (string, error)
+
+	// Conflate sees the messages that wait for a client just before they are taken to be sent, and
+	// returns what is to be sent in their place: the newest of several prices, say. Package
+	// conflate has ready-made ones. Other packets are not shown and never changed; a message with a
+	// callback counts as sent even if it was conflated away. It runs on the sender's goroutine or
+	// one of the session's, one call at a time for each session; while it runs, the session's
+	// output waits. The slice is the function's own.
+	Conflate func(*Socket, []Message) []Message
+
+	// OnInitialHeaders may add headers to the answer of a handshake, OnHeaders to every answer of a
+	// session, handshakes included; the 101 of a WebSocket handshake goes through both
+	// (initial_headers and headers of the reference). They must be quick.
+	OnInitialHeaders func(http.Header, *http.Request)
+	OnHeaders        func(http.Header, *http.Request)
+	// OnConnectionError is told of every refused request (connection_error). The request is a copy.
+	OnConnectionError func(*RequestError, *http.Request)
+	// OnFlush and OnDrain are Socket.OnFlush and Socket.OnDrain for all sessions at once.
+	OnFlush func(*Socket, []Packet)
+	OnDrain func(*Socket)
 
 	// OnConnection announces a session. It runs before anything from this client is delivered,
 	// so handlers set in it miss nothing; what it sends follows the handshake. It may block: the
@@ -125,7 +165,20 @@ func (c Config) withDefaults() Config {
 	if len(c.Transports) == 0 {
 		c.Transports = []Transport{Polling, WebSocket}
 	}
+	if c.HTTPCompressionThreshold == 0 {
+		c.HTTPCompressionThreshold = compressionThreshold
+	}
 	c.Transports = slices.Clone(c.Transports)
+	if c.PerMessageDeflate != nil {
+		deflate := *c.PerMessageDeflate
+		if deflate.Threshold == 0 {
+			deflate.Threshold = compressionThreshold
+		}
+		if deflate.Level == 0 {
+			deflate.Level = flate.BestSpeed
+		}
+		c.PerMessageDeflate = &deflate
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -155,6 +208,17 @@ func (c Config) validate() error {
 		if t != Polling && t != WebSocket {
 			bad("Transports", "unknown transport %q", t)
 		}
+	}
+	if c.Cookie != nil {
+		if err := c.Cookie.cookie("x").Valid(); err != nil {
+			bad("Cookie", "%v", err)
+		}
+	}
+	if c.HTTPCompressionThreshold < 0 {
+		bad("HTTPCompressionThreshold", "%d bytes", c.HTTPCompressionThreshold)
+	}
+	if d := c.PerMessageDeflate; d != nil && (d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression) {
+		bad("PerMessageDeflate", "level %d is not between %d and %d", d.Level, flate.HuffmanOnly, flate.BestCompression)
 	}
 	if c.CORS != nil && reflectsAnyOrigin(c.CORS) {
 		bad("CORS", "AllowCredentials with all origins would hand every site the user's session")

@@ -22,7 +22,10 @@ func (s *Socket) startDuplex(link *duplex) {
 	link.adopted = true
 	s.mu.Lock()
 	s.link = link
-	s.queue(s.openPacket(WebSocket), false)
+	s.queue(outgoing{Packet: s.openPacket(WebSocket)})
+	if m := s.srv.cfg.InitialPacket; m != nil {
+		s.queue(outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
+	}
 	s.kick()
 }
 
@@ -31,6 +34,12 @@ func (d *duplex) append(codec parser.Codec, t *taken) error {
 	var scratch [256]byte
 	for i := range t.packets {
 		p := &t.packets[i]
+		if p.prepared != nil && !d.base64 && (!p.compress || d.socket.srv.cfg.PerMessageDeflate == nil) {
+			if err := d.conn.AppendFrame(p.prepared.frame(codec)); err != nil {
+				return err
+			}
+			continue
+		}
 		if p.Binary && !d.base64 && codec.Revision() == 4 {
 			if err := d.conn.AppendMessage(p.Data, true, p.compress); err != nil {
 				return err

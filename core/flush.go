@@ -16,9 +16,15 @@ const (
 )
 
 // queue appends a packet to what waits. Called with mu locked.
-func (s *Socket) queue(p parser.Packet, compress bool) {
-	s.out = append(s.out, outgoing{p, compress})
+func (s *Socket) queue(p outgoing) {
+	s.out = append(s.out, p)
 	s.buffered += int64(len(p.Data))
+	if p.sent != nil {
+		s.callbacks++
+	}
+	if f := s.hooks.packetCreate; f != nil {
+		s.note(func() { f(p.Packet) })
+	}
 }
 
 // kick sees to it that what waits gets on its way. It is called with mu locked and unlocks it.
@@ -86,7 +92,20 @@ func (s *Socket) letGo() {
 
 // pending reports whether there is something to write. Called with mu locked.
 func (s *Socket) pending() bool {
+	if s.conflating {
+		return s.pongDue || s.controlWaits()
+	}
 	return len(s.out) > 0 || s.pongDue || s.state == stateClosing
+}
+
+// controlWaits reports whether a packet waits that is no message. Called with mu locked.
+func (s *Socket) controlWaits() bool {
+	for i := range s.out {
+		if s.out[i].Type != parser.Message {
+			return true
+		}
+	}
+	return false
 }
 
 // taken is what one write brings to the network.
@@ -101,6 +120,12 @@ type taken struct {
 
 // take empties the buffer. Called with mu locked and the write token held.
 func (s *Socket) take() taken {
+	if s.conflating {
+		t := taken{link: s.link, packets: s.takeControl(), pong: s.pong, pongDue: s.pongDue}
+		s.pong, s.pongDue = nil, false
+		s.noteFlush(t.packets)
+		return t
+	}
 	t := taken{
 		link: s.link, packets: s.out, size: s.buffered,
 		pong: s.pong, pongDue: s.pongDue, last: s.state == stateClosing,
@@ -108,6 +133,7 @@ func (s *Socket) take() taken {
 	s.out, s.spare = s.spare[:0], nil
 	s.pong, s.pongDue = nil, false
 	s.leaving = s.leaving || t.last
+	s.noteFlush(t.packets)
 	return t
 }
 
@@ -115,6 +141,11 @@ func (s *Socket) take() taken {
 // in place, and unlocks mu. With block false it does not wait for the network; what is left then
 // goes out on a goroutine that lives as long as there is work.
 func (s *Socket) flush(block bool) {
+	s.conflate()
+	if s.writing || s.state == stateClosed || !s.pending() {
+		s.mu.Unlock()
+		return
+	}
 	s.writing, s.blocking = true, block
 	t := s.take()
 	s.mu.Unlock()
@@ -173,6 +204,9 @@ func (s *Socket) written(t *taken, err error) bool {
 		return false
 	}
 	s.buffered -= t.size
+	if err == nil {
+		s.noteDrain(t.packets)
+	}
 	clear(t.packets)
 	if s.spare == nil && cap(t.packets) <= 64 {
 		s.spare = t.packets[:0]
@@ -183,6 +217,15 @@ func (s *Socket) written(t *taken, err error) bool {
 	case t.last:
 		s.finish(ForcedClose, nil, true)
 	case s.pending() && s.hold != holdBoth:
+		if s.srv.cfg.Conflate != nil { // user code: not under the token
+			s.writing = false
+			s.conflate()
+			if s.writing || s.state == stateClosed || !s.pending() {
+				s.mu.Unlock()
+				return false
+			}
+			s.writing = true
+		}
 		*t = s.take()
 		s.mu.Unlock()
 		return true

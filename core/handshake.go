@@ -3,9 +3,12 @@ package core
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -23,13 +26,27 @@ func newID() string {
 
 // handshakePolling opens a session whose first poll is this request.
 func (s *Server) handshakePolling(x Exchange, p params) {
-	socket, ok := s.open(x, p)
-	if !ok {
+	if s.isClosing() {
 		refuseClosed(x)
 		return
 	}
-	socket.polling = pollingAnswer{base64: p.base64 || p.jsonp, jsonp: p.jsonp, index: digits(p.j)}
-	_ = socket.answerPoll(x, []outgoing{{Packet: socket.openPacket(Polling)}})
+	socket, err := s.newSocket(x, p)
+	if err == nil {
+		socket.polling = pollingAnswer{base64: p.base64 || p.jsonp, jsonp: p.jsonp, index: digits(p.j)}
+		err = s.register(socket)
+	}
+	if err != nil {
+		s.refuseRequest(x, err, false)
+		return
+	}
+	packets := []outgoing{{Packet: socket.openPacket(Polling)}}
+	if m := s.cfg.InitialPacket; m != nil {
+		packets = append(packets, outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
+	}
+	if s.cfg.Cookie != nil {
+		x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
+	}
+	_ = socket.answerPoll(x, packets, true)
 	// On a goroutine of its own, since some frameworks send the answer when the handler returns.
 	go socket.connected()
 }
@@ -40,10 +57,14 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 		refuseClosed(x)
 		return
 	}
-	socket := s.newSocket(x, p)
-	s.takeOver(x, engine, socket, func(link *duplex) {
-		if !s.register(socket) {
-			_ = link.conn.Close()
+	socket, refused := s.newSocket(x, p)
+	if refused != nil {
+		s.refuseRequest(x, refused, true)
+		return
+	}
+	s.takeOver(x, engine, socket, true, func(link *duplex) {
+		if err := s.register(socket); err != nil {
+			_ = link.conn.Close() // the server closes, or somebody just took the same id
 			return
 		}
 		link.base64 = p.base64
@@ -56,14 +77,21 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 
 // takeOver hijacks the request's connection, makes it a WebSocket and hands it to serve, on a
 // goroutine where nothing of the request is left.
-func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, serve func(*duplex)) {
+func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, serve func(*duplex)) {
 	request, header := x.Request(), switchingHeaders(x)
+	if initial && s.cfg.Cookie != nil {
+		header.Add("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
+	}
+	s.callHeaders(header, request, initial)
+	subprotocol := offeredSubprotocol(x)
 	err := x.Hijack(func(conn net.Conn, buffered []byte) {
 		s.stay()
 		defer s.leave()
 		link := &duplex{socket: socket}
 		ws, err := engine.Accept(conn, buffered, request, WebSocketOptions{
 			Header:       header,
+			Subprotocol:  subprotocol,
+			Deflate:      s.cfg.PerMessageDeflate,
 			MaxMessage:   s.cfg.MaxPayload,
 			WriteTimeout: s.cfg.PingInterval + s.cfg.PingTimeout,
 			OnPing:       link.onPing,
@@ -87,34 +115,81 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, se
 	}
 }
 
-// open registers a new session.
-func (s *Server) open(x Exchange, p params) (*Socket, bool) {
-	socket := s.newSocket(x, p)
-	return socket, s.register(socket)
+// offeredSubprotocol chooses the first of the subprotocols a client offers, as the reference does:
+// browsers give up a connection where they offered some and none was chosen.
+func offeredSubprotocol(x Exchange) string {
+	first, _, _ := strings.Cut(x.Header("Sec-WebSocket-Protocol"), ",")
+	first = strings.Trim(first, " \t")
+	for i := range len(first) {
+		if c := first[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return ""
+		}
+	}
+	return first
 }
 
-func (s *Server) newSocket(x Exchange, p params) *Socket {
-	return &Socket{
+func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
+	socket := &Socket{
 		srv:       s,
-		id:        newID(),
 		codec:     codecFor(p.revision()),
 		request:   x.Request(),
 		remote:    x.RemoteAddr(),
 		receiving: true, // until OnConnection has returned
 	}
+	var err error
+	socket.id, err = s.makeID(socket.request)
+	if err != nil {
+		s.log.Warn("no session id", "scope", "engine", "error", err)
+		return nil, &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
+	}
+	return socket, nil
 }
 
-// register makes the session known and starts its heartbeat. It fails when the server closes.
-func (s *Server) register(socket *Socket) bool {
-	if !s.enter() {
-		return false
+// makeID returns an id that is not in use.
+func (s *Server) makeID(r *http.Request) (string, error) {
+	if s.cfg.GenerateID == nil {
+		return newID(), nil
 	}
-	for !s.sessions.add(socket) {
-		socket.id = newID()
+	id, err := s.cfg.GenerateID(r)
+	if err != nil {
+		return "", err
+	}
+	if !validID(id) {
+		return "", fmt.Errorf("the id %q has characters that are not allowed in one", id)
+	}
+	if _, taken := s.sessions.get(id); taken {
+		return "", errTakenID
+	}
+	return id, nil
+}
+
+// validID allows what RFC 3986 calls unreserved: such an id means nothing in a URL, a header, a
+// cookie or JSON.
+func validID(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && strings.IndexByte("-_.~", c) < 0 {
+			return false
+		}
+	}
+	return id != ""
+}
+
+var errTakenID = errors.New("engine.io: the id is in use")
+
+// register makes the session known and starts its heartbeat. It fails when the server closes, or
+// when the id has been taken meanwhile.
+func (s *Server) register(socket *Socket) *RequestError {
+	if !s.enter() {
+		return &RequestError{Code: BadRequest, Message: ErrServerClosed.Error()}
+	}
+	if !s.sessions.add(socket) {
+		s.leave()
+		return &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
 	socket.startHeartbeat()
 	s.log.Debug("session opened", "scope", "engine", "sid", socket.id, "remote", socket.remote)
-	return true
+	return nil
 }
 
 func refuseClosed(x Exchange) {

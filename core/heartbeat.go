@@ -121,7 +121,7 @@ func (s *Socket) onTimer() {
 		b.deadline = time.Now().Add(within)
 		b.fires = b.deadline
 		b.timer.Reset(within)
-		s.queue(parser.Packet{Type: parser.Ping}, false)
+		s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
 		s.kick()
 	case phaseWaiting:
 		s.finish(PingTimeout, nil, false)

@@ -42,20 +42,33 @@ func (s *Socket) servePoll(x Exchange) {
 		return
 	}
 	// "Is there anything?" and "I wait" are one lock section, so that no wake-up is lost.
-	if len(s.out) == 0 && s.state == stateOpen && !s.freePoll() {
-		if s.probing {
-			w.Expires = heldPoll
-		}
+	for {
 		s.poll = w
-		s.mu.Unlock()
-		result := x.Wait(w)
-		s.mu.Lock()
-		s.poll, s.nudged = nil, false
-		if result == Gone && s.state != stateClosed {
-			s.finish(TransportError, ErrDisconnected, false)
-			return
+		switch {
+		case len(s.out) > 0 || s.state != stateOpen:
+		case s.freePoll():
+			s.nudged = true
+		default:
+			if s.probing {
+				w.Expires = heldPoll
+			}
+			s.mu.Unlock()
+			result := x.Wait(w)
+			s.mu.Lock()
+			if result == Gone && s.state != stateClosed {
+				s.poll = nil
+				s.finish(TransportError, ErrDisconnected, false)
+				return
+			}
+			s.nudged = s.nudged || result == Expired
 		}
+		s.conflate()
+		if len(s.out) > 0 || s.nudged || s.state != stateOpen {
+			break
+		}
+		w = newWaiter() // the messages it was woken for were conflated away
 	}
+	s.poll, s.nudged = nil, false
 
 	packets, size := s.out, s.buffered
 	if s.state != stateClosed {
@@ -69,9 +82,10 @@ func (s *Socket) servePoll(x Exchange) {
 	case len(packets) == 0: // released for an upgrade, or by a client that closes
 		packets = append(packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
 	}
+	s.noteFlush(packets)
 	s.mu.Unlock()
 
-	err := s.answerPoll(x, packets)
+	err := s.answerPoll(x, packets, false)
 	s.polled(packets, size, last, err)
 }
 
@@ -87,13 +101,16 @@ func (s *Socket) freePoll() bool {
 
 // polled accounts for an answered poll.
 func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
-	clear(packets)
 	s.mu.Lock()
 	if s.state == stateClosed {
 		s.mu.Unlock()
 		return
 	}
 	s.buffered -= size
+	if err == nil {
+		s.noteDrain(packets)
+	}
+	clear(packets)
 	if s.spare == nil && cap(packets) <= 64 {
 		s.spare = packets[:0]
 	}
@@ -108,7 +125,7 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 }
 
 // answerPoll encodes packets as the body of a poll's answer.
-func (s *Socket) answerPoll(x Exchange, packets []outgoing) error {
+func (s *Socket) answerPoll(x Exchange, packets []outgoing, initial bool) error {
 	var list [8]parser.Packet
 	plain, compress := list[:0], false
 	for _, p := range packets {
@@ -130,6 +147,7 @@ func (s *Socket) answerPoll(x Exchange, packets []outgoing) error {
 	if compress && !s.srv.cfg.DisableHTTPCompression {
 		body = s.srv.compressBody(x, body)
 	}
+	s.srv.answerHeaders(x, initial)
 	return x.Respond(http.StatusOK, body)
 }
 
@@ -177,6 +195,7 @@ func (s *Socket) servePost(x Exchange) {
 		// text/html keeps old browsers from offering the answer as a download.
 		x.SetHeader("Content-Type", "text/html")
 		setPollingHeaders(x)
+		s.srv.answerHeaders(x, false)
 		_ = x.Respond(http.StatusOK, []byte("ok"))
 	}
 }

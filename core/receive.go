@@ -56,6 +56,11 @@ func (s *Socket) passTurn() {
 // handle acts upon one packet. It is called with the receive token and with mu locked, and
 // unlocks it.
 func (s *Socket) handle(p parser.Packet) {
+	if f := s.hooks.packet; f != nil && s.state == stateOpen {
+		s.mu.Unlock()
+		s.guarded(func() { f(p) })
+		s.mu.Lock()
+	}
 	switch {
 	case s.state == stateClosed:
 		s.mu.Unlock()
@@ -73,10 +78,10 @@ func (s *Socket) handle(p parser.Packet) {
 	}
 	switch p.Type {
 	case parser.Ping: // revision 3 only
-		s.queue(parser.Packet{Type: parser.Pong}, false)
+		s.queue(outgoing{Packet: parser.Packet{Type: parser.Pong}})
 		s.kick()
 	case parser.Message:
-		f := s.onMessage
+		f := s.hooks.message
 		s.mu.Unlock()
 		if f != nil {
 			s.deliver(f, Message{Data: p.Data, Binary: p.Binary})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/cors"
@@ -20,13 +22,18 @@ type Server struct {
 	compressors []*compressor
 	cors        *cors.Cors // nil without Config.CORS
 
-	mu       sync.Mutex
-	closing  bool
-	busy     int           // sessions, and connections that outlive theirs
-	idle     chan struct{} // closed when busy first is 0 while closing
-	isIdle   bool
-	cut      bool                       // connections are closed without waiting for the client
-	leavings map[WebSocketConn]struct{} // closed sessions' connections, waiting for the client
+	chain atomic.Pointer[http.Handler] // of the middleware; nil without any
+
+	conflated atomic.Int64
+
+	mu         sync.Mutex
+	middleware []func(http.Handler) http.Handler
+	closing    bool
+	busy       int           // sessions, and connections that outlive theirs
+	idle       chan struct{} // closed when busy first is 0 while closing
+	isIdle     bool
+	cut        bool                       // connections are closed without waiting for the client
+	leavings   map[WebSocketConn]struct{} // closed sessions' connections, waiting for the client
 }
 
 // NewServer makes a server. The error names every field of the configuration that is wrong.
@@ -55,6 +62,9 @@ func (s *Server) Config() Config {
 
 // Len returns the number of sessions (clientsCount of the reference).
 func (s *Server) Len() int { return int(s.sessions.count.Load()) }
+
+// Conflated returns how many messages Config.Conflate has saved.
+func (s *Server) Conflated() int64 { return s.conflated.Load() }
 
 // Get returns the session with this id.
 func (s *Server) Get(id string) (*Socket, bool) { return s.sessions.get(id) }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -38,9 +39,10 @@ type Socket struct {
 	mu    sync.Mutex // guards what follows; see doc.go
 	state state
 
-	onMessage func(Message)
-	onClose   func(CloseReason, error)
-	onUpgrade func(Transport)
+	hooks     hooks
+	notes     []func() // calls of hooks that observe, in order
+	noting    bool     // a goroutine calls them
+	callbacks int      // packets in out, or taken from it, whose sender wants to be called back
 
 	// What waits to be sent. The write token is held while writing is true.
 	out      []outgoing
@@ -53,6 +55,8 @@ type Socket struct {
 	hold     hold
 	holdT    *time.Timer
 	holdSet  bool
+
+	conflating bool // the application is asked what to send; messages wait
 
 	// Input. The receive token is held while receiving is true.
 	receiving bool
@@ -71,10 +75,25 @@ type Socket struct {
 
 	beat heartbeat
 
+	data    any
+	context context.Context //nolint:containedctx // the application's, made on demand
+	cancel  context.CancelFunc
+
 	reason      CloseReason
 	err         error
 	closePassed bool // OnClose was called, or is about to be
 }
+
+// ReadyState is the state of a session, in the words of the reference. There is no "opening": a
+// socket is open when the application first sees it.
+type ReadyState string
+
+// The states a socket can be seen in.
+const (
+	StateOpen    ReadyState = "open"
+	StateClosing ReadyState = "closing"
+	StateClosed  ReadyState = "closed"
+)
 
 type state uint8
 
@@ -88,6 +107,8 @@ const (
 type outgoing struct {
 	parser.Packet
 	compress bool
+	sent     func()    // called when the transport has taken it; nil mostly
+	prepared *Prepared // the message's encoded form; nil mostly
 }
 
 // ID returns the session id (sid): 20 URL-safe characters.
@@ -101,6 +122,74 @@ func (s *Socket) Request() *http.Request { return s.request }
 
 // RemoteAddr returns the address the handshake came from, as host:port.
 func (s *Socket) RemoteAddr() string { return s.remote }
+
+// ReadyState tells how far the session's life has come.
+func (s *Socket) ReadyState() ReadyState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case stateOpen:
+		return StateOpen
+	case stateClosing:
+		return StateClosing
+	case stateClosed:
+	}
+	return StateClosed
+}
+
+// Upgrading reports whether a WebSocket is about to become the session's transport.
+func (s *Socket) Upgrading() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.probe != nil
+}
+
+// WriteBuffer returns a copy of the packets that no transport has taken yet.
+func (s *Socket) WriteBuffer() []Packet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	packets := make([]Packet, len(s.out))
+	for i := range s.out {
+		packets[i] = s.out[i].Packet
+	}
+	return packets
+}
+
+// Buffered returns the bytes of messages that wait for the client: those in the buffer, and those
+// that a transport is writing.
+func (s *Socket) Buffered() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buffered
+}
+
+// Data returns what SetData kept.
+func (s *Socket) Data() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data
+}
+
+// SetData keeps a value of the application with the socket.
+func (s *Socket) SetData(data any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = data
+}
+
+// Context returns a context that has the values of the handshake request's and ends with the
+// session.
+func (s *Socket) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.context == nil {
+		s.context, s.cancel = context.WithCancel(s.request.Context())
+		if s.state == stateClosed {
+			s.cancel()
+		}
+	}
+	return s.context
+}
 
 // Transport returns the transport in use.
 func (s *Socket) Transport() Transport {
@@ -119,45 +208,41 @@ func (s *Socket) Upgraded() bool {
 	return s.upgraded
 }
 
-// OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs
-// to the callback. While it runs nothing more is read from this client.
-func (s *Socket) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// OnUpgrade sets the callback that is told of the new transport after an upgrade.
-func (s *Socket) OnUpgrade(f func(Transport)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onUpgrade = f
-}
-
-// OnClose sets the callback for the session's end. It is called exactly once, as the last callback,
-// on a goroutine of its own, if it was set before the end. The error says more than the reason
-// where there is more to say, and may be nil.
-func (s *Socket) OnClose(f func(CloseReason, error)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onClose = f
-}
-
 // Send queues a message and returns; it never waits for the client or for another session. The
 // data must not be changed until it has been written. Messages leave in the order of the Send
 // calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which also closes
 // the session.
 func (s *Socket) Send(m Message) error {
+	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
+}
+
+// SendFunc is Send with a callback for when the message was handed to the transport: in the order
+// of sending, and never for a message that is dropped. It runs like the hooks that observe, see
+// OnFlush.
+func (s *Socket) SendFunc(m Message, sent func()) error {
+	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress, sent: sent})
+}
+
+// SendPrepared is Send for a message that many receive.
+func (s *Socket) SendPrepared(p *Prepared) error {
+	return s.send(outgoing{Packet: messagePacket(p.message), compress: !p.message.NoCompress, prepared: p})
+}
+
+func messagePacket(m Message) parser.Packet {
+	return parser.Packet{Type: parser.Message, Binary: m.Binary, Data: m.Data}
+}
+
+func (s *Socket) send(p outgoing) error {
 	s.mu.Lock()
 	if s.state != stateOpen {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	if s.buffered+int64(len(m.Data)) > s.srv.cfg.MaxBuffered {
+	if s.buffered+int64(len(p.Data)) > s.srv.cfg.MaxBuffered {
 		s.finish(TransportError, ErrBufferFull, false)
 		return ErrBufferFull
 	}
-	s.queue(parser.Packet{Type: parser.Message, Binary: m.Binary, Data: m.Data}, !m.NoCompress)
+	s.queue(p)
 	s.kick()
 	return nil
 }
@@ -199,6 +284,12 @@ func (s *Socket) finish(reason CloseReason, err error, holder bool) {
 	s.state, s.reason, s.err = stateClosed, reason, err
 	s.beat.stop()
 	s.out, s.spare, s.pong, s.buffered = nil, nil, nil, 0
+	if f := s.hooks.error; f != nil && err != nil {
+		s.note(func() { f(err) })
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
 	poll, link, probe := s.poll, s.link, s.probe
 	s.probe, s.probing = nil, false
 	s.passTurn()
@@ -231,7 +322,7 @@ func (s *Socket) finish(reason CloseReason, err error, holder bool) {
 
 // closeDue reports, once, that OnClose is to be called now. Called with mu locked.
 func (s *Socket) closeDue() bool {
-	if s.state != stateClosed || s.receiving || s.closePassed {
+	if s.state != stateClosed || s.receiving || s.noting || s.closePassed {
 		return false
 	}
 	s.closePassed = true
@@ -242,7 +333,7 @@ func (s *Socket) deliverClose() {
 	defer s.srv.leave()
 	defer s.guard()
 	s.mu.Lock()
-	f := s.onClose
+	f := s.hooks.close
 	s.mu.Unlock()
 	if f != nil {
 		f(s.reason, s.err)

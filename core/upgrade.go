@@ -10,7 +10,7 @@ const probeData = "probe"
 
 // serveProbe takes over a WebSocket that wants to become the transport of a polling session.
 func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket *Socket) {
-	s.takeOver(x, engine, socket, func(link *duplex) {
+	s.takeOver(x, engine, socket, false, func(link *duplex) {
 		link.base64 = p.base64
 		if socket.probeUpgrade(link) {
 			socket.readLoop(link)
@@ -79,6 +79,9 @@ func (s *Socket) beginProbing(link *duplex) bool {
 		return true
 	}
 	s.probing, s.free = true, 2
+	if f := s.hooks.upgrading; f != nil {
+		s.note(func() { f(WebSocket) })
+	}
 	s.nudge()
 	return true
 }
@@ -115,7 +118,7 @@ func (s *Socket) adopt(link *duplex) bool {
 		s.mu.Unlock()
 	}
 	if s.acquire(false) {
-		f := s.onUpgrade
+		f := s.hooks.upgrade
 		s.mu.Unlock()
 		if f != nil {
 			s.announceUpgrade(f)

@@ -19,8 +19,12 @@ func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.answerCORS(x) {
 		return
 	}
-	p := parseParams(x.Query())
 	upgrade := isUpgrade(x)
+	x, ok := s.runMiddleware(x, upgrade)
+	if !ok {
+		return
+	}
+	p := parseParams(x.Query())
 	socket, refused := s.verify(x, p, upgrade)
 	switch {
 	case refused != nil:
@@ -96,11 +100,19 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 	return socket, nil
 }
 
-func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
+// refused logs a refusal and tells the application.
+func (s *Server) refused(x Exchange, e *RequestError) {
 	s.log.Debug("request refused", "scope", "engine", "error", e, "remote", x.RemoteAddr())
 	if e.Code == UnsupportedProtocolVersion {
 		s.log.Info("a client of protocol revision 3 was refused; Config.AllowEIO3 serves it", "scope", "engine")
 	}
+	if f := s.cfg.OnConnectionError; f != nil {
+		f(e, x.Request())
+	}
+}
+
+func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
+	s.refused(x, e)
 	if upgrade {
 		refuseUpgrade(x, http.StatusBadRequest, e.text())
 		return

@@ -19,8 +19,12 @@ type WebSocketEngine interface {
 
 // WebSocketOptions are the terms of one connection.
 type WebSocketOptions struct {
-	// Header is sent along with the 101.
+	// Header is sent along with the 101. The engine may keep, but not change it.
 	Header http.Header
+	// Subprotocol is the one of those the client offered that was chosen; "" means none.
+	Subprotocol string
+	// Deflate allows permessage-deflate (RFC 7692) when the client offers it; nil forbids it.
+	Deflate *DeflateOptions
 	// MaxMessage limits a message, in bytes and after inflation.
 	MaxMessage int64
 	// WriteTimeout bounds a blocking Flush.
@@ -29,6 +33,18 @@ type WebSocketOptions struct {
 	OnPing func(data []byte)
 	// BeforeRead is called by ReadMessage before it waits for the network.
 	BeforeRead func()
+}
+
+// DeflateOptions are the terms of permessage-deflate. No engine keeps a compression context between
+// messages (both directions are negotiated with no_context_takeover): a context costs some 300 KiB
+// for each session.
+type DeflateOptions struct {
+	// Threshold is the least size in bytes of a message that is compressed. Zero means 1,024; a
+	// negative number compresses everything.
+	Threshold int
+	// Level is a level of compress/flate, from HuffmanOnly (-2) to BestCompression (9), with one
+	// exception: zero means the engine's default, which is BestSpeed.
+	Level int
 }
 
 // WebSocketConn is one connection. One goroutine reads; one at a time appends and flushes; the
@@ -40,10 +56,12 @@ type WebSocketConn interface {
 	// Buffered reports whether input is left that was read together with the last message.
 	Buffered() bool
 
-	// AppendMessage, AppendPong and AppendClose put a frame behind what waits to be flushed. They
+	// AppendMessage, AppendFrame, AppendPong and AppendClose put a frame behind what waits to be flushed. They
 	// copy the data. compress allows compression where it was negotiated. Code 0 makes a close
 	// frame without a code; after a close frame everything else is dropped.
 	AppendMessage(data []byte, binary, compress bool) error
+	// AppendFrame puts a complete, unmasked, uncompressed data frame there, as it is.
+	AppendFrame(frame []byte) error
 	AppendPong(data []byte) error
 	AppendClose(code int, reason string) error
 	// Flush hands all that was appended to the network in one write. With block false it does

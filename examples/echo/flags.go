@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
+
+	"github.com/rs/cors"
 
 	"github.com/goengineio/engineio/core"
 )
@@ -24,6 +28,17 @@ type options struct {
 	allowUpgrades   bool
 	allowEIO3       bool
 	httpCompression bool
+	deflate         bool
+	corsOrigin      string
+	corsCredentials bool
+	anyOrigin       bool
+	tls             bool
+	cookie          string
+	denyParam       string
+	initialPacket   string
+	clientSuite     bool
+	broadcast       bool
+	wsEngine        string
 	commands        bool
 }
 
@@ -32,7 +47,8 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("echo", flag.ContinueOnError)
 	f.SetOutput(output)
-	f.StringVar(&o.framework, "framework", "nethttp", "which adapter serves: nethttp")
+	f.Usage = func() {}
+	f.StringVar(&o.framework, "framework", "nethttp", "which adapter serves: nethttp, gin, echo or fiber")
 	f.StringVar(&o.addr, "addr", "127.0.0.1:4000", "address to listen on")
 	f.StringVar(&o.path, "path", "/engine.io/", "path of the endpoint")
 	f.BoolVar(&o.trailingSlash, "trailing-slash", true, "whether the path ends in a slash")
@@ -44,8 +60,22 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	f.BoolVar(&o.allowUpgrades, "allow-upgrades", true, "offer upgrades")
 	f.BoolVar(&o.allowEIO3, "allow-eio3", false, "serve protocol revision 3")
 	f.BoolVar(&o.httpCompression, "http-compression", true, "compress answers of polls")
+	f.BoolVar(&o.deflate, "per-message-deflate", false, "compress WebSocket messages of 1024 bytes and more")
+	f.StringVar(&o.corsOrigin, "cors-origin", "", "origins that CORS allows: *, or a list with commas")
+	f.BoolVar(&o.corsCredentials, "cors-credentials", false, "allow cookies across origins")
+	f.BoolVar(&o.anyOrigin, "any-origin", true, "accept WebSockets and JSONP whatever their origin")
+	f.BoolVar(&o.tls, "tls", false, "serve https and wss, with a certificate made at start")
+	f.StringVar(&o.cookie, "cookie", "", "name of a cookie that carries the session id")
+	f.StringVar(&o.denyParam, "deny-param", "", "refuse handshakes that have this query parameter")
+	f.StringVar(&o.initialPacket, "initial-packet", "", "text sent along with the handshake")
+	f.BoolVar(&o.clientSuite, "client-suite", false, "be the server of engine.io-client's own tests")
+	f.BoolVar(&o.broadcast, "broadcast", false, "send texts that begin with B: to every session; collect garbage on SIGUSR2")
+	f.StringVar(&o.wsEngine, "ws-engine", "default", "WebSocket engine: default")
 	f.BoolVar(&o.commands, "commands", false, "obey messages that begin with cmd:, serve /_test/state")
 	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			f.PrintDefaults()
+		}
 		return o, err
 	}
 	if err := o.check(f.Args()); err != nil {
@@ -66,6 +96,22 @@ func (o options) check(rest []string) error {
 	if _, ok := frameworks[o.framework]; !ok {
 		return fmt.Errorf("unknown framework %q", o.framework)
 	}
+	if _, ok := engines[o.wsEngine]; !ok {
+		return fmt.Errorf("unknown WebSocket engine %q", o.wsEngine)
+	}
+	return nil
+}
+
+// engines are the values of -ws-engine; nil is the one that the adapters bring along.
+var engines = map[string]func() core.WebSocketEngine{
+	"default": func() core.WebSocketEngine { return nil },
+}
+
+// allowRequest refuses what -deny-param names, with the parameter's value as the reason.
+func (o options) allowRequest(r *http.Request) error {
+	if query := r.URL.Query(); query.Has(o.denyParam) {
+		return errors.New(query.Get(o.denyParam))
+	}
 	return nil
 }
 
@@ -78,7 +124,28 @@ func (o options) config(app *app) core.Config {
 		DisableUpgrades:        !o.allowUpgrades,
 		AllowEIO3:              o.allowEIO3,
 		DisableHTTPCompression: !o.httpCompression,
+		AllowAnyOrigin:         o.anyOrigin,
 		OnConnection:           app.connected,
+	}
+	cfg.WebSocketEngine = engines[o.wsEngine]()
+	if o.cookie != "" {
+		cfg.Cookie = &core.CookieOptions{Name: o.cookie}
+	}
+	if o.denyParam != "" {
+		cfg.AllowRequest = o.allowRequest
+	}
+	if o.initialPacket != "" {
+		m := core.Text(o.initialPacket)
+		cfg.InitialPacket = &m
+	}
+	if o.clientSuite {
+		cfg.OnInitialHeaders = app.suite.initialHeaders
+	}
+	if o.deflate {
+		cfg.PerMessageDeflate = &core.DeflateOptions{}
+	}
+	if o.corsOrigin != "" {
+		cfg.CORS = &cors.Options{AllowedOrigins: strings.Split(o.corsOrigin, ","), AllowCredentials: o.corsCredentials}
 	}
 	for name := range strings.SplitSeq(o.transports, ",") {
 		if name != "" {

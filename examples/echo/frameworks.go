@@ -14,6 +14,8 @@ import (
 type served struct {
 	serve    func(net.Listener) error
 	shutdown func(context.Context) error
+	// protocols are offered over TLS.
+	protocols []string
 }
 
 // frameworks has one line for each value of -framework.
@@ -28,5 +30,5 @@ func serveNetHTTP(path string, srv *core.Server, app *app) served {
 // httpServer is common to the frameworks that stand on net/http.
 func httpServer(handler http.Handler) served {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	return served{serve: server.Serve, shutdown: server.Shutdown}
+	return served{serve: server.Serve, shutdown: server.Shutdown, protocols: []string{"h2", "http/1.1"}}
 }

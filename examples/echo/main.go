@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -46,11 +47,22 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	app.srv = srv
+	if o.clientSuite {
+		srv.Use(app.suite.middleware)
+	}
+	if o.broadcast {
+		defer collectOnSignal()()
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return err
 	}
 	served := frameworks[o.framework](o.path, srv, app)
+	if o.tls {
+		if listener, err = secure(listener, served.protocols); err != nil {
+			return err
+		}
+	}
 
 	failed := make(chan error, 1)
 	go func() { failed <- served.serve(listener) }()
@@ -71,9 +83,10 @@ type app struct {
 	options options
 	srv     *core.Server
 	record  record
+	suite   suite
 }
 
-func newApp(o options) *app { return &app{options: o} }
+func newApp(o options) *app { return &app{options: o, suite: suite{posts: map[string]http.Header{}}} }
 
 // ServeHTTP answers everything that is not Engine.IO.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -97,13 +110,26 @@ func (a *app) page(path string) (status int, contentType, body string) {
 func (a *app) connected(s *core.Socket) {
 	a.record.open()
 	s.OnUpgrade(func(core.Transport) { a.record.upgrade() })
-	s.OnClose(func(reason core.CloseReason, _ error) { a.record.close(s.ID(), reason) })
+	s.OnClose(func(reason core.CloseReason, _ error) {
+		a.record.close(s.ID(), reason)
+		a.suite.forget(s)
+	})
 	s.OnMessage(func(m core.Message) { a.message(s, m) })
+	if a.options.clientSuite {
+		_ = s.Send(core.Text("hi"))
+	}
 }
 
 func (a *app) message(s *core.Socket, m core.Message) {
 	if a.options.commands && !m.Binary && isCommand(m.Data) {
 		command(s, string(m.Data))
+		return
+	}
+	if a.options.clientSuite && a.suite.answer(s, m) {
+		return
+	}
+	if a.options.broadcast && !m.Binary && bytes.HasPrefix(m.Data, []byte("B:")) {
+		a.srv.Broadcast(m)
 		return
 	}
 	_ = s.Send(m)

@@ -190,6 +190,18 @@ func (w *WebSocket) AppendMessage(data []byte, binary, _ bool) error {
 	return w.append(Frame{Text: string(data), Binary: binary})
 }
 
+// AppendFrame implements core.WebSocketConn.
+func (w *WebSocket) AppendFrame(frame []byte) error {
+	header := 2
+	switch frame[1] {
+	case 126:
+		header = 4
+	case 127:
+		header = 10
+	}
+	return w.append(Frame{Text: string(frame[header:]), Binary: frame[0] == 0x82})
+}
+
 // AppendPong implements core.WebSocketConn.
 func (w *WebSocket) AppendPong(data []byte) error {
 	return w.append(Frame{Text: string(data), Pong: true})

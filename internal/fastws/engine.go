@@ -40,15 +40,25 @@ func New() *Engine {
 // Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
 	wired := wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead)
-	ws, err := e.upgrader.Upgrade(&hijacked{conn: wired}, r, o.Header)
+	upgrader := e.upgrader
+	upgrader.EnableCompression = o.Deflate != nil
+	if o.Subprotocol != "" {
+		upgrader.Subprotocols = []string{o.Subprotocol}
+	}
+	ws, err := upgrader.Upgrade(&hijacked{conn: wired}, r, o.Header)
 	if err != nil {
 		return nil, err
+	}
+	if o.Deflate != nil {
+		if err := ws.SetCompressionLevel(o.Deflate.Level); err != nil {
+			return nil, err
+		}
 	}
 	ws.SetPingHandler(func(data string) error {
 		o.OnPing([]byte(data))
 		return nil
 	})
-	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage}, nil
+	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage, deflate: o.Deflate}, nil
 }
 
 // hijacked is a ResponseWriter of which only the connection can be had.
@@ -78,6 +88,9 @@ type connection struct {
 	wire   *wire.Conn
 	ws     *websocket.Conn
 	limit  int64
+
+	deflate *core.DeflateOptions // nil unless negotiated
+	closing bool                 // a close frame was appended
 }
 
 func (c *connection) Buffered() bool { return c.wire.Unread() }

@@ -13,8 +13,17 @@ func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
 	if binary {
 		kind = websocket.BinaryMessage
 	}
-	c.ws.EnableWriteCompression(compress)
+	c.ws.EnableWriteCompression(compress && c.deflate != nil && len(data) >= c.deflate.Threshold)
 	return unlessClosing(c.ws.WriteMessage(kind, data))
+}
+
+// AppendFrame implements core.WebSocketConn.
+func (c *connection) AppendFrame(frame []byte) error {
+	if c.closing {
+		return nil
+	}
+	_, err := c.wire.Write(frame)
+	return err
 }
 
 // AppendPong implements core.WebSocketConn.
@@ -28,6 +37,7 @@ func (c *connection) AppendClose(code int, reason string) error {
 	if code != 0 {
 		data = websocket.FormatCloseMessage(code, reason)
 	}
+	c.closing = true
 	return unlessClosing(c.ws.WriteControl(websocket.CloseMessage, data, time.Time{}))
 }
 

@@ -1,0 +1,84 @@
+package core
+
+import "github.com/goengineio/engineio/parser"
+
+// conflate lets the application replace the messages that wait to be sent. It is called with mu
+// locked and no token held, unlocks mu while user code runs, and returns with it locked. Meanwhile
+// nothing but control packets is taken.
+func (s *Socket) conflate() {
+	f := s.srv.cfg.Conflate
+	if f == nil || s.conflating {
+		return
+	}
+	var messages []Message
+	var control []outgoing
+	var sent []func()
+	var size int64
+	for _, p := range s.out {
+		if p.Type != parser.Message {
+			control = append(control, p)
+			continue
+		}
+		messages = append(messages, Message{Data: p.Data, Binary: p.Binary, NoCompress: !p.compress})
+		size += int64(len(p.Data))
+		if p.sent != nil {
+			sent = append(sent, p.sent)
+		}
+	}
+	if len(messages) == 0 {
+		return
+	}
+	s.out, s.conflating = control, true
+	s.mu.Unlock()
+	result := s.callConflate(f, messages)
+	s.srv.conflated.Add(int64(max(0, len(messages)-len(result))))
+	s.mu.Lock()
+	s.conflating = false
+	if s.state == stateClosed {
+		return
+	}
+	s.buffered -= size
+	later := s.out // control packets, and what was sent meanwhile
+	s.out = make([]outgoing, 0, len(result)+len(later))
+	for _, m := range result {
+		s.out = append(s.out, outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
+		s.buffered += int64(len(m.Data))
+	}
+	s.callbacks -= len(sent)
+	switch n := len(s.out); {
+	case len(sent) == 0:
+	case n == 0:
+		for _, call := range sent {
+			s.note(call)
+		}
+	default:
+		s.callbacks++
+		s.out[n-1].sent = func() {
+			for _, call := range sent {
+				call()
+			}
+		}
+	}
+	s.out = append(s.out, later...)
+}
+
+// callConflate drops nothing if the function panics: the session ends anyway.
+func (s *Socket) callConflate(f func(*Socket, []Message) []Message, messages []Message) (result []Message) {
+	defer s.guard()
+	return f(s, messages)
+}
+
+// takeControl takes the packets that do not wait for conflation. Called with mu locked.
+func (s *Socket) takeControl() (control []outgoing) {
+	rest := s.out[:0]
+	for _, p := range s.out {
+		if p.Type == parser.Message {
+			rest = append(rest, p)
+		} else {
+			control = append(control, p)
+		}
+	}
+	clear(s.out[len(rest):])
+	s.out = rest
+	return control
+}

@@ -1,0 +1,98 @@
+package core
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// Use adds middleware that sees every request of the endpoint before the protocol does, upgrades
+// included, under every framework. Call it before the server serves.
+//
+// A middleware may set response headers, which reach every kind of answer, the 101 of a WebSocket
+// too; it may hand a changed request on, whose context Socket.Request then has; and it may refuse
+// by not calling its next handler. What it writes in that case is the answer; if it writes nothing,
+// the answer is error 3 (context MIDDLEWARE_FAILURE). The request has no body, and what is written
+// after next was called is lost.
+func (s *Server) Use(middleware func(http.Handler) http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.middleware = append(s.middleware, middleware)
+	var chain http.Handler = http.HandlerFunc(passThrough)
+	for i := len(s.middleware) - 1; i >= 0; i-- {
+		chain = s.middleware[i](chain)
+	}
+	s.chain.Store(&chain)
+}
+
+func passThrough(w http.ResponseWriter, r *http.Request) {
+	if v, ok := r.Context().Value(verdictKey{}).(*verdict); ok {
+		v.passed = r
+	}
+}
+
+type verdictKey struct{}
+
+// verdict is what became of a request in the middleware.
+type verdict struct {
+	passed *http.Request // as it was handed on; nil when it was not
+}
+
+// runMiddleware returns the exchange to go on with, or false after it has answered.
+func (s *Server) runMiddleware(x Exchange, upgrade bool) (Exchange, bool) {
+	chain := s.chain.Load()
+	if chain == nil {
+		return x, true
+	}
+	v := &verdict{}
+	w := &recorder{header: x.ResponseHeaders()}
+	r := x.Request()
+	(*chain).ServeHTTP(w, r.WithContext(WithValues(r.Context(), map[any]any{verdictKey{}: v})))
+	for name, values := range w.header {
+		for i, value := range values {
+			if i == 0 {
+				x.SetHeader(name, value)
+			} else {
+				x.AddHeader(name, value)
+			}
+		}
+	}
+	switch {
+	case v.passed != nil:
+		return &replaced{x, v.passed}, true
+	case w.status == 0 && w.body.Len() == 0:
+		s.refuseRequest(x, &RequestError{Code: BadRequest, Context: "MIDDLEWARE_FAILURE"}, upgrade)
+	default:
+		w.WriteHeader(http.StatusOK)
+		s.refused(x, &RequestError{Code: BadRequest, Context: "MIDDLEWARE_FAILURE"})
+		_ = x.Respond(w.status, w.body.Bytes())
+	}
+	return nil, false
+}
+
+// replaced is an exchange whose request went through middleware.
+type replaced struct {
+	Exchange
+	request *http.Request
+}
+
+func (x *replaced) Request() *http.Request { return x.request }
+
+// recorder is a ResponseWriter that keeps what it is given.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
+}

@@ -1,0 +1,26 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// collectOnSignal returns memory to the system on SIGUSR2, so that it can be measured. The
+// function it returns ends that.
+func collectOnSignal() (stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR2)
+	go func() {
+		for range c {
+			debug.FreeOSMemory()
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
+	}
+}
