@@ -96,6 +96,9 @@ func (s *Socket) readLoop(link *duplex) {
 			s.srv.parted(link.conn)
 			return
 		}
+		if s.srv.debugging() {
+			s.debug(scopeWS, "message received", "bytes", len(data), "binary", binary)
+		}
 		p, err := s.decodeFrame(data, binary)
 		if err != nil {
 			break

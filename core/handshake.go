@@ -98,11 +98,14 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, in
 			BeforeRead:   link.beforeRead,
 		})
 		if err != nil {
-			s.log.Debug("websocket handshake failed", "scope", "engine:ws", "error", err)
+			s.debug(scopeWS, "handshake failed", "error", err)
 			_ = conn.Close()
 			return
 		}
 		link.conn = ws
+		if s.debugging() {
+			socket.debug(scopeWS, "connection accepted", "deflate", s.cfg.PerMessageDeflate != nil, "subprotocol", subprotocol)
+		}
 		if _, err := ws.Flush(true); err != nil {
 			_ = ws.Close()
 			return
@@ -110,7 +113,7 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, in
 		serve(link)
 	})
 	if err != nil {
-		s.log.Warn("websocket upgrade impossible", "scope", "engine:ws", "error", err)
+		s.log.Warn("websocket upgrade impossible", "scope", scopeWS, "error", err)
 		refuseUpgrade(x, http.StatusInternalServerError, "Internal Server Error")
 	}
 }
@@ -139,7 +142,7 @@ func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
 	var err error
 	socket.id, err = s.makeID(socket.request)
 	if err != nil {
-		s.log.Warn("no session id", "scope", "engine", "error", err)
+		s.log.Warn("no session id", "scope", scopeServer, "error", err)
 		return nil, &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
 	return socket, nil
@@ -188,7 +191,9 @@ func (s *Server) register(socket *Socket) *RequestError {
 		return &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
 	socket.startHeartbeat()
-	s.log.Debug("session opened", "scope", "engine", "sid", socket.id, "remote", socket.remote)
+	if s.debugging() {
+		socket.debug(scopeServer, "session opened", "remote", socket.remote, "revision", socket.Protocol())
+	}
 	return nil
 }
 

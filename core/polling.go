@@ -85,6 +85,9 @@ func (s *Socket) servePoll(x Exchange) {
 	s.noteFlush(packets)
 	s.mu.Unlock()
 
+	if s.srv.debugging() {
+		s.debug(scopePolling, "poll answered", "packets", len(packets))
+	}
 	err := s.answerPoll(x, packets, false)
 	s.polled(packets, size, last, err)
 }
@@ -222,6 +225,9 @@ func (s *Socket) post(x Exchange) error {
 	}
 	if !binary {
 		body = validUTF8(body)
+	}
+	if s.srv.debugging() {
+		s.debug(scopePolling, "data received", "bytes", len(body))
 	}
 	return s.deliverPayload(body, binary)
 }

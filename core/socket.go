@@ -300,7 +300,9 @@ func (s *Socket) finish(reason CloseReason, err error, holder bool) {
 	s.mu.Unlock()
 
 	s.srv.sessions.remove(s)
-	s.srv.log.Debug("session closed", "scope", "engine:socket", "sid", s.id, "reason", string(reason), "error", err)
+	if s.srv.debugging() {
+		s.debug(scopeSocket, "session closed", "reason", string(reason), "error", err)
+	}
 	if poll != nil {
 		poll.Wake()
 	}
@@ -352,7 +354,7 @@ func (s *Socket) connected() {
 // guard is deferred around callbacks: a panic in one ends its session, not the process.
 func (s *Socket) guard() {
 	if v := recover(); v != nil {
-		s.srv.log.Error("panic in a callback", "scope", "engine:socket", "sid", s.id,
+		s.srv.log.Error("panic in a callback", "scope", scopeSocket, "sid", s.id,
 			"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		s.close(ForcedClose, fmt.Errorf("%w: %v", ErrPanic, v))
 	}

@@ -62,6 +62,7 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 			break
 		}
 	}
+	s.debug(scopeSocket, "upgrade given up")
 	s.endProbing(link)
 	return false
 }
@@ -109,7 +110,7 @@ func (s *Socket) adopt(link *duplex) bool {
 	s.probe, s.probing = nil, false
 	s.link, s.upgraded = link, true
 	s.nudge()
-	s.srv.log.Debug("session upgraded", "scope", "engine:socket", "sid", s.id)
+	s.debug(scopeSocket, "upgraded")
 
 	s.mu.Lock()
 	if s.state != stateClosed && !s.writing && s.pending() {

@@ -102,9 +102,11 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 
 // refused logs a refusal and tells the application.
 func (s *Server) refused(x Exchange, e *RequestError) {
-	s.log.Debug("request refused", "scope", "engine", "error", e, "remote", x.RemoteAddr())
+	if s.debugging() {
+		s.debug(scopeServer, "request refused", "error", e, "remote", x.RemoteAddr())
+	}
 	if e.Code == UnsupportedProtocolVersion {
-		s.log.Info("a client of protocol revision 3 was refused; Config.AllowEIO3 serves it", "scope", "engine")
+		s.log.Info("a client of protocol revision 3 was refused; Config.AllowEIO3 serves it", "scope", scopeServer)
 	}
 	if f := s.cfg.OnConnectionError; f != nil {
 		f(e, x.Request())

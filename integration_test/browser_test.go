@@ -32,7 +32,8 @@ func startBrowser(t *testing.T) *browser {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true), // containers have little shared memory
+		chromedp.Flag("ignore-certificate-errors", true), // those of tests have no authority
+		chromedp.Flag("disable-dev-shm-usage", true),     // containers have little shared memory
 		chromedp.WSURLReadTimeout(patience),
 	)
 	t.Cleanup(cancel)

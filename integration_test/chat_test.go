@@ -88,6 +88,24 @@ func TestChat(t *testing.T) {
 	}
 }
 
+// TestChatOverTLS is about the transports only: https, then wss.
+func TestChatOverTLS(t *testing.T) {
+	requireFile(t, "../examples/chat/node_modules/engine.io-client/package.json", "npm ci --prefix examples/chat")
+	browser := startBrowser(t)
+	binary := buildChat(t)
+	for _, framework := range frameworks {
+		t.Run(framework.name, func(t *testing.T) {
+			chat := startChat(t, binary, framework.name, "-tls")
+			ada := browser.open(t, chat.url)
+			ada.join("Ada")
+			ada.sees("Connected over polling")
+			ada.sees("Switched to websocket")
+			ada.say("Hello, in confidence")
+			ada.sees("Hello, in confidence")
+		})
+	}
+}
+
 // chat is a running examples/chat.
 type chat struct {
 	t   *testing.T
@@ -110,10 +128,10 @@ func buildChat(t *testing.T) (path string) {
 
 // startChat starts the program with a short heartbeat. It is stopped when the test ends, and must
 // then exit with status 0.
-func startChat(t *testing.T, binary, framework string) *chat {
+func startChat(t *testing.T, binary, framework string, flags ...string) *chat {
 	t.Helper()
-	cmd := exec.Command(binary, "-addr", "127.0.0.1:0", "-framework", framework,
-		"-ping-interval", "1s", "-ping-timeout", "5s")
+	cmd := exec.Command(binary, append(flags, "-addr", "127.0.0.1:0", "-framework", framework,
+		"-ping-interval", "1s", "-ping-timeout", "5s")...)
 	cmd.Dir = ".."
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
@@ -130,7 +148,7 @@ func startChat(t *testing.T, binary, framework string) *chat {
 	if err != nil {
 		t.Fatalf("chat printed no address: %v", err)
 	}
-	c.url = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(line)
+	c.url = regexp.MustCompile(`https?://127\.0\.0\.1:\d+/`).FindString(line)
 	return c
 }
 

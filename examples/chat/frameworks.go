@@ -6,6 +6,14 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+	"github.com/labstack/echo/v4"
+
+	eioecho "github.com/goengineio/engineio/adapters/echo"
+	eiofiber "github.com/goengineio/engineio/adapters/fiber"
+	eiogin "github.com/goengineio/engineio/adapters/gin"
 	eiohttp "github.com/goengineio/engineio/adapters/nethttp"
 	"github.com/goengineio/engineio/core"
 )
@@ -26,6 +34,52 @@ var frameworks = map[string]func(engine *core.Server, page http.Handler) app{
 		mux := http.NewServeMux()
 		eiohttp.Mount(mux, endpoint, engine)
 		mux.Handle("/", page)
-		return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+		return httpServer(mux)
+	},
+	"gin": func(engine *core.Server, page http.Handler) app {
+		gin.SetMode(gin.ReleaseMode)
+		router := gin.New()
+		eiogin.Mount(router, endpoint, engine)
+		router.NoRoute(gin.WrapH(page))
+		return httpServer(router)
+	},
+	"echo": func(engine *core.Server, page http.Handler) app {
+		e := echo.New()
+		eioecho.Mount(e, endpoint, engine)
+		e.RouteNotFound("/*", echo.WrapHandler(page))
+		return httpServer(e)
+	},
+	"fiber": func(engine *core.Server, page http.Handler) app {
+		f := fiber.New(fiber.Config{DisableStartupMessage: true})
+		eiofiber.Mount(f, endpoint, engine)
+		f.Use(adaptor.HTTPHandler(page))
+		return fiberApp{f, eiofiber.Tune(f, engine)}
 	},
 }
+
+// protocols are what a framework speaks over TLS.
+func protocols(framework string) []string {
+	if framework == "fiber" {
+		return []string{"http/1.1"}
+	}
+	return []string{"h2", "http/1.1"}
+}
+
+// httpServer serves the frameworks that stand on net/http.
+func httpServer(handler http.Handler) app {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+}
+
+type fiberApp struct {
+	*fiber.App
+	err error // why it cannot serve
+}
+
+func (a fiberApp) Serve(listener net.Listener) error {
+	if a.err != nil {
+		return a.err
+	}
+	return a.Listener(listener)
+}
+
+func (a fiberApp) Shutdown(ctx context.Context) error { return a.ShutdownWithContext(ctx) }

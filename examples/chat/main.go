@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/examples/internal/selfsigned"
 )
 
 // shutdownTimeout is how long sessions and requests get to end once the program is asked to stop.
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
 	framework := flags.String("framework", "nethttp", "web framework that serves the chat: "+names)
 	client := flags.String("client", clientBundle, "the bundle of engine.io-client that the page loads")
+	secure := flags.Bool("tls", false, "serve https and wss, with a certificate that nobody has signed")
 	pingInterval := flags.Duration("ping-interval", 25*time.Second, "how often the server pings")
 	pingTimeout := flags.Duration("ping-timeout", 20*time.Second, "how long it waits for the answer")
 	if err := flags.Parse(args); err != nil {
@@ -80,7 +82,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "chat:", err)
 		return 1
 	}
-	fmt.Fprintf(stdout, "The chat is open at http://%s/ (%s)\n", listener.Addr(), *framework)
+	scheme := "http"
+	if *secure {
+		scheme = "https"
+		if listener, err = selfsigned.Listen(listener, protocols(*framework)); err != nil {
+			fmt.Fprintln(stderr, "chat:", err)
+			return 1
+		}
+	}
+	fmt.Fprintf(stdout, "The chat is open at %s://%s/ (%s)\n", scheme, listener.Addr(), *framework)
 	if err := serveUntil(ctx, engine, serve(engine, page), listener); err != nil {
 		fmt.Fprintln(stderr, "chat:", err)
 		return 1
@@ -100,7 +110,12 @@ func serveUntil(ctx context.Context, engine *core.Server, app app, listener net.
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	err := errors.Join(engine.Shutdown(ctx), app.Shutdown(ctx))
+	err := engine.Shutdown(ctx)
+	// Browsers open connections in advance, which an http.Server waits for though nothing ever
+	// comes over them; the end of the process closes those.
+	if closed := app.Shutdown(ctx); !errors.Is(closed, context.DeadlineExceeded) {
+		err = errors.Join(err, closed)
+	}
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}

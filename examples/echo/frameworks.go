@@ -6,6 +6,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v2"
+	"github.com/labstack/echo/v4"
+
+	eioecho "github.com/goengineio/engineio/adapters/echo"
+	eiofiber "github.com/goengineio/engineio/adapters/fiber"
+	eiogin "github.com/goengineio/engineio/adapters/gin"
 	eiohttp "github.com/goengineio/engineio/adapters/nethttp"
 	"github.com/goengineio/engineio/core"
 )
@@ -21,10 +28,42 @@ type served struct {
 // frameworks has one line for each value of -framework.
 var frameworks = map[string]func(path string, srv *core.Server, app *app) served{
 	"nethttp": serveNetHTTP,
+	"gin":     serveGin,
+	"echo":    serveEcho,
+	"fiber":   serveFiber,
 }
 
 func serveNetHTTP(path string, srv *core.Server, app *app) served {
 	return httpServer(eiohttp.Middleware(srv, path)(app))
+}
+
+func serveGin(path string, srv *core.Server, app *app) served {
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	eiogin.Mount(router, path, srv)
+	router.NoRoute(gin.WrapH(app))
+	return httpServer(router)
+}
+
+func serveEcho(path string, srv *core.Server, app *app) served {
+	e := echo.New()
+	eioecho.Mount(e, path, srv)
+	e.RouteNotFound("/*", echo.WrapHandler(app))
+	return httpServer(e)
+}
+
+func serveFiber(path string, srv *core.Server, app *app) served {
+	f := fiber.New(fiber.Config{DisableStartupMessage: true})
+	eiofiber.Mount(f, path, srv)
+	f.Use(func(c *fiber.Ctx) error {
+		status, contentType, body := app.page(c.Path())
+		c.Set(fiber.HeaderContentType, contentType)
+		return c.Status(status).SendString(body)
+	})
+	if err := eiofiber.Tune(f, srv, path); err != nil {
+		return served{serve: func(net.Listener) error { return err }}
+	}
+	return served{serve: f.Listener, shutdown: f.ShutdownWithContext, protocols: []string{"http/1.1"}}
 }
 
 // httpServer is common to the frameworks that stand on net/http.

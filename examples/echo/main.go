@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/examples/internal/selfsigned"
 )
 
 func main() {
@@ -59,7 +60,7 @@ func run(ctx context.Context, o options) error {
 	}
 	served := frameworks[o.framework](o.path, srv, app)
 	if o.tls {
-		if listener, err = secure(listener, served.protocols); err != nil {
+		if listener, err = selfsigned.Listen(listener, served.protocols); err != nil {
 			return err
 		}
 	}

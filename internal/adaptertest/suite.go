@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
+	"github.com/rs/cors"
 
 	"github.com/goengineio/engineio/core"
 )
@@ -38,6 +39,8 @@ func Run(t *testing.T, f Framework) {
 		{"Errors", testErrors},
 		{"LeaveDuringPoll", testLeaveDuringPoll},
 		{"KeepAlive", testKeepAlive},
+		{"CORS", testCORS},
+		{"Origins", testOrigins},
 		{"WebSocket", testWebSocket},
 		{"WebSocketLimits", testWebSocketLimits},
 		{"Upgrade", testUpgrade},
@@ -181,6 +184,61 @@ func testErrors(t *testing.T, f Framework) {
 	if res.StatusCode != 400 {
 		t.Errorf("status %d", res.StatusCode)
 	}
+}
+
+func testCORS(t *testing.T, f Framework) {
+	const origin = "http://friend.example"
+	b := newBench(t, f, core.Config{CORS: &cors.Options{AllowedOrigins: []string{origin}, AllowCredentials: true}})
+	query, _ := b.open()
+	from := http.Header{"Origin": {origin}}
+	preflight := http.Header{
+		"Origin": {origin}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"content-type,x-token"},
+	}
+	for _, c := range []struct {
+		method, query, body string
+		header              http.Header
+		status              int
+	}{
+		{"GET", poll4, "", from, 200},
+		{"POST", query, "4x", from, 200},
+		{"GET", query, "", from, 200},
+		{"GET", "EIO=4", "", from, 400},
+		{"OPTIONS", query, "", preflight, 204},
+	} {
+		a := b.do(c.method, c.query, c.body, c.header)
+		got := a.header.Values("Access-Control-Allow-Origin")
+		if a.status != c.status || len(got) != 1 || got[0] != origin || a.header.Get("Access-Control-Allow-Credentials") != "true" {
+			t.Errorf("%s %s: %d %v", c.method, c.query, a.status, a.header)
+		}
+	}
+	if a := b.do("GET", poll4, "", http.Header{"Origin": {"http://evil.example"}}); a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a foreign origin: %v", a.header)
+	}
+	_, a := b.dial("EIO=4&transport=websocket", from)
+	if got := a.header.Values("Access-Control-Allow-Origin"); a.status != 101 || len(got) != 1 {
+		t.Errorf("the 101: %d %v", a.status, a.header)
+	}
+}
+
+func testOrigins(t *testing.T, f Framework) {
+	b := newBench(t, f, core.Config{})
+	own := http.Header{"Origin": {strings.TrimSuffix(b.url, "/engine.io/")}}
+	foreign := http.Header{"Origin": {"http://evil.example"}}
+	if _, a := b.dial("EIO=4&transport=websocket", own); a.status != 101 {
+		t.Errorf("a WebSocket of the own origin: %d %s", a.status, a.body)
+	}
+	if _, a := b.dial("EIO=4&transport=websocket", foreign); a.status != 400 || a.body != "Forbidden" {
+		t.Errorf("a foreign WebSocket: %d %s", a.status, a.body)
+	}
+	_, s := b.open()
+	if _, a := b.dial("EIO=4&transport=websocket&sid="+s.ID(), foreign); a.status != 400 || a.body != "Forbidden" {
+		t.Errorf("a foreign upgrade: %d %s", a.status, a.body)
+	}
+	b.want(b.do("GET", poll4+"&j=0", "", own), 200, "*")
+	b.want(b.do("GET", poll4+"&j=0", "", foreign), 403, `{"code":4,"message":"Forbidden"}`)
+	b.want(b.do("GET", poll4+"&j=0", "", http.Header{"Sec-Fetch-Site": {"cross-site"}}), 403, "*")
+	b.want(b.do("GET", poll4+"&j=0", "", http.Header{"Referer": {"http://evil.example/x"}}), 403, "*")
+	b.want(b.do("GET", poll4, "", foreign), 200, "*") // what the browser makes of it is CORS's business
 }
 
 func testLeaveDuringPoll(t *testing.T, f Framework) {

@@ -39,6 +39,8 @@ type arrow struct {
 var arrows = []arrow{
 	{dir: "parser", closed: true, never: []string{"net", "net/http"}},
 	{dir: "core", imports: []string{"parser", "github.com/rs/cors"}, closed: true},
+	{dir: "conflate", imports: []string{"core"}},
+	{dir: "debuglog", closed: true},
 	{dir: "internal/wire", closed: true},
 	{dir: "internal/fastws", imports: []string{"core", "internal/wire", fasthttpWS}, never: frameworks},
 	{dir: "adapters/nethttp", imports: []string{"core", "internal/fastws"}, never: frameworks},

@@ -1,4 +1,5 @@
-package main
+// Package selfsigned makes certificates for trying things out.
+package selfsigned
 
 import (
 	"crypto/ecdsa"
@@ -12,8 +13,9 @@ import (
 	"time"
 )
 
-// secure wraps the listener in TLS with a certificate for localhost that nobody has signed.
-func secure(listener net.Listener, protocols []string) (net.Listener, error) {
+// Listen wraps the listener in TLS with a certificate for localhost that nobody has signed.
+// protocols are the application protocols to offer.
+func Listen(listener net.Listener, protocols []string) (net.Listener, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
