@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ func newCompressors() []*compressor {
 
 // compressBody compresses a poll's answer if it is long enough and the client accepts it.
 func (s *Server) compressBody(x Exchange, body []byte) []byte {
-	if len(body) < s.cfg.HTTPCompressionThreshold || x.ResponseHeader("Content-Encoding") != "" {
+	if len(body) < s.cfg.HTTPCompressionThreshold || x.ResponseHeader("Content-Encoding") != "" || negotiated(x.ResponseHeaders()) {
 		return body
 	}
 	x.AddHeader("Vary", "Accept-Encoding")
@@ -48,6 +49,18 @@ func (s *Server) compressBody(x Exchange, body []byte) []byte {
 	_ = w.Close()
 	x.SetHeader("Content-Encoding", c.name)
 	return out.Bytes()
+}
+
+// negotiated reports whether somebody in front chooses the encoding. Not everybody sets
+// Content-Encoding beforehand: Echo's Gzip announces itself by Vary alone, and compresses what is
+// compressed already.
+func negotiated(header http.Header) bool {
+	for _, value := range header["Vary"] {
+		if hasToken(value, "Accept-Encoding") {
+			return true
+		}
+	}
+	return false
 }
 
 // acceptedCompressor chooses by q-value, then exact names before "*", then the client's order.

@@ -46,8 +46,7 @@ func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) 
 // upon. The data is valid during the call only.
 func (s *Socket) OnPacket(f func(Packet)) { s.setHook(func(h *hooks) { h.packet = f }) }
 
-// OnHeartbeat sets the callback for every ping (revision 3) or awaited pong (revision 4) of the
-// client.
+// OnHeartbeat sets the callback for every ping (revision 3) or pong (revision 4) of the client.
 func (s *Socket) OnHeartbeat(f func()) { s.setHook(func(h *hooks) { h.heartbeat = f }) }
 
 // The following hooks observe what the session does by itself. They run on a goroutine of their

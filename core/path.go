@@ -1,6 +1,9 @@
 package core
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // ServesPath reports whether a request path belongs to an endpoint mounted at mount: the mount
 // path itself, with or without trailing slash, and everything below it. It is the one path test of
@@ -22,4 +25,47 @@ func ServesPath(mount, escapedPath string) bool {
 		}
 	}
 	return true
+}
+
+// ServesRoute is ServesPath for the pattern of a route. What stands before its wildcard (the first
+// "*") is the mount path, and a parameter in that (":name", perhaps after a fixed beginning of its
+// segment) is any segment that is not empty, is no dot segment and hides no slash.
+func ServesRoute(pattern, escapedPath string) bool {
+	mount, _, _ := strings.Cut(pattern, "*")
+	mount = strings.TrimRight(mount, "/")
+	for strings.Contains(mount, ":") {
+		var want, got string
+		want, mount = cutSegment(mount)
+		got, escapedPath = cutSegment(escapedPath)
+		fixed, _, isParameter := strings.Cut(want, ":")
+		value, ok := strings.CutPrefix(got, fixed)
+		if !ok || isParameter && !isParameterValue(value) || !isParameter && value != "" {
+			return false
+		}
+	}
+	return ServesPath(mount, escapedPath)
+}
+
+// cutSegment splits "/a/b" into "/a" and "/b".
+func cutSegment(path string) (segment, rest string) {
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			return path[:i], path[i:]
+		}
+	}
+	return path, ""
+}
+
+func isParameterValue(segment string) bool {
+	value, err := url.PathUnescape(segment)
+	return err == nil && value != "" && value != "." && value != ".." && !strings.Contains(value, "/")
+}
+
+// SentPath returns a URL's path as it was sent. URL.EscapedPath alone would hide an encoding where
+// the client left something else unencoded that should not be.
+func SentPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
 }

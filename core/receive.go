@@ -78,8 +78,18 @@ func (s *Socket) handle(p parser.Packet) {
 	}
 	switch p.Type {
 	case parser.Ping: // revision 3 only
+		f := s.hooks.heartbeat
 		s.queue(outgoing{Packet: parser.Packet{Type: parser.Pong}})
 		s.kick()
+		if f != nil {
+			s.guarded(f)
+		}
+	case parser.Pong: // revision 4 only
+		f := s.hooks.heartbeat
+		s.mu.Unlock()
+		if f != nil {
+			s.guarded(f)
+		}
 	case parser.Message:
 		f := s.hooks.message
 		s.mu.Unlock()

@@ -13,11 +13,52 @@ const DefaultPath = "/engine.io"
 
 // Handler returns a handler that takes every request it is given for Engine.IO. It is for routers
 // that have decided about the path already; it may be used concurrently and for several routes.
+// Where a http.ServeMux has decided, which looks at decoded paths, requests that do not spell the
+// route's path out are answered with 404.
 func Handler(srv *core.Server) http.Handler {
 	engine := fastws.New()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !spellsRoute(r) {
+			http.NotFound(w, r)
+			return
+		}
 		srv.Serve(&exchange{w: w, r: r}, engine)
 	})
+}
+
+// spellsRoute compares the path with the pattern of the ServeMux that matched, if one did: the path
+// as it was sent, or what http.StripPrefix has left of it.
+func spellsRoute(r *http.Request) bool {
+	if r.Pattern == "" {
+		return true
+	}
+	_, route, _ := strings.Cut(r.Pattern, "/") // method and host come before
+	route = "/" + route
+	if strings.Contains(route, "{") {
+		route = routeWithParameters(route)
+	}
+	if core.ServesRoute(route, core.SentPath(r.URL)) {
+		return true
+	}
+	sent, _, _ := strings.Cut(r.RequestURI, "?")
+	return core.ServesRoute(route, sent)
+}
+
+// routeWithParameters writes a ServeMux's pattern as core.ServesRoute wants it.
+func routeWithParameters(pattern string) string {
+	segments := strings.Split(pattern, "/")
+	for i, segment := range segments {
+		name, isWildcard := strings.CutPrefix(segment, "{")
+		switch {
+		case segment == "{$}":
+			segments[i] = ""
+		case strings.HasSuffix(segment, "...}"):
+			segments[i] = "*"
+		case isWildcard:
+			segments[i] = ":" + strings.TrimSuffix(name, "}")
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // Mount serves the path, with and without trailing slash and without a redirect, and everything
@@ -43,7 +84,7 @@ func Middleware(srv *core.Server, path string) func(http.Handler) http.Handler {
 // only sends what belongs to path to handler, and the rest to next.
 func only(path string, handler, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if core.ServesPath(path, r.URL.EscapedPath()) {
+		if core.ServesPath(path, core.SentPath(r.URL)) {
 			handler.ServeHTTP(w, r)
 		} else {
 			next.ServeHTTP(w, r)

@@ -57,6 +57,7 @@ func testPaths(t *testing.T, f Framework) {
 	for path, served := range map[string]bool{
 		"/engine.io": true, "/engine.io/": true, "/engine.io/x": true, "/engine.io/x/y": true, "/engine.io//": true,
 		"/engine.iox": false, "/ENGINE.IO/": false, "/%65ngine.io/": false, "/engine%2Eio/": false, "/engine.io%2F": false,
+		`/%65ngine.io/"`: false, "/engine%2Eio/|": false, "/engine.io%2Fx/^": false,
 		"//engine.io/": false, "/x/../engine.io/": false, "/engine.io/../": false, "/engine.io/%2e%2e/": false,
 		"/": false, "/x": false,
 	} {

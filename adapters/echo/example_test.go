@@ -1,0 +1,111 @@
+package eioecho_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/fasthttp/websocket"
+	"github.com/labstack/echo/v4"
+
+	eioecho "github.com/goengineio/engineio/adapters/echo"
+	"github.com/goengineio/engineio/core"
+)
+
+func ExampleMount() {
+	srv, err := core.NewServer(core.Config{
+		OnConnection: func(s *core.Socket) {
+			s.OnMessage(func(m core.Message) { s.Send(m) })
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	eioecho.Mount(e, "/engine.io", srv)
+	e.Logger.Fatal(e.Start("127.0.0.1:8080"))
+}
+
+// A middleware in front knows the user; the sessions learn who it is. Requests without a valid
+// token never reach the endpoint, be it for polling or for a WebSocket.
+//
+// Browsers cannot set headers for a WebSocket: there the token comes in a cookie.
+func Example_authentication() {
+	users := map[string]string{"token-of-ann": "ann"}
+	authenticate := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			user, ok := users[strings.TrimPrefix(c.Request().Header.Get("Authorization"), "Bearer ")]
+			if !ok {
+				return echo.ErrUnauthorized
+			}
+			c.Set("user", user)
+			return next(c)
+		}
+	}
+
+	connected := make(chan string)
+	srv, err := core.NewServer(core.Config{
+		OnConnection: func(s *core.Socket) {
+			user, _ := s.Request().Context().Value("user").(string)
+			connected <- user
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	eioecho.Mount(e.Group("", authenticate), "/engine.io", srv, eioecho.Options{Keys: []string{"user"}})
+
+	hs := httptest.NewServer(e)
+	defer hs.Close()
+	defer srv.Close()
+	for _, token := range []string{"forged", "token-of-ann"} {
+		header := http.Header{"Authorization": {"Bearer " + token}}
+		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, hs.URL+"/engine.io/?EIO=4&transport=polling", nil)
+		r.Header = header
+		resp, err := hs.Client().Do(r)
+		if err != nil {
+			panic(err)
+		}
+		resp.Body.Close()
+		fmt.Println("polling:", resp.StatusCode)
+		if resp.StatusCode == http.StatusOK {
+			fmt.Println("connected:", <-connected)
+		}
+
+		target := "ws" + strings.TrimPrefix(hs.URL, "http") + "/engine.io/?EIO=4&transport=websocket"
+		ws, resp, err := websocket.DefaultDialer.Dial(target, header)
+		fmt.Println("WebSocket:", resp.StatusCode)
+		if err == nil {
+			fmt.Println("connected:", <-connected)
+			ws.Close()
+		}
+	}
+	// Output:
+	// polling: 401
+	// WebSocket: 401
+	// polling: 200
+	// connected: ann
+	// WebSocket: 101
+	// connected: ann
+}
+
+// On shutdown the sessions go first: their polls are answered and their WebSockets closed, so that
+// Echo has nothing left to wait for.
+func Example_shutdown() {
+	srv, err := core.NewServer(core.Config{})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	eioecho.Mount(e, "/engine.io", srv)
+	// go e.Start(":8080")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(srv.Shutdown(ctx), e.Shutdown(ctx))
+	// Output: <nil> <nil>
+}
