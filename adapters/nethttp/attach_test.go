@@ -176,8 +176,13 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 			s.OnClose(func(reason core.CloseReason, _ error) { closed <- reason })
 		},
 	})
+	hidden := newServer(t, core.Config{})
+	behind := eiohttp.Handler(hidden)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/hidden/", func(w http.ResponseWriter, r *http.Request) { behind.ServeHTTP(bare{w}, r) })
+	mux.Handle("/", eiohttp.Handler(srv))
 	hs := &http.Server{
-		Handler:      eiohttp.Handler(srv),
+		Handler:      mux,
 		ReadTimeout:  200 * time.Millisecond,
 		WriteTimeout: 200 * time.Millisecond,
 	}
@@ -190,6 +195,15 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 	case reason := <-closed:
 		t.Errorf("closed: %s", reason)
 	default:
+	}
+
+	// Where the deadlines are out of reach, the poll is answered in time and the client polls again.
+	const path = "/hidden/?EIO=4&transport=polling"
+	_, body = get(t, "http://"+addr+path)
+	for range 3 {
+		if status, body := get(t, "http://"+addr+path+"&sid="+sid(t, body)); status != 200 || body != "6" {
+			t.Errorf("hidden: %d %q", status, body)
+		}
 	}
 }
 

@@ -76,24 +76,29 @@ func (x *exchange) Respond(status int, body []byte) error {
 	return err
 }
 
-// nearDeadline is how long before the end of a request's context its poll is answered.
+// nearDeadline is how long before the end of a request's time its poll is answered.
 const nearDeadline = 500 * time.Millisecond
 
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
-	server := x.server()
-	if server != nil && server.ReadTimeout > 0 {
-		// It is over long before the poll is; net/http would take the client for gone.
-		_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
-	}
 	expires := w.Expires
-	ctx := x.r.Context()
-	if deadline, ok := ctx.Deadline(); ok {
-		// Some middleware limits the request's time: answer before it does.
-		left := time.Until(deadline)
+	within := func(left time.Duration) { // answer before somebody else ends the request
 		left -= min(left/2, nearDeadline)
 		if expires == 0 || left < expires {
 			expires = max(left, time.Nanosecond)
 		}
+	}
+	server := x.server()
+	control := http.NewResponseController(x.w)
+	if server != nil && server.ReadTimeout > 0 && control.SetReadDeadline(time.Time{}) != nil {
+		// In force, it would have net/http take the client for gone.
+		within(server.ReadTimeout)
+	}
+	if server != nil && server.WriteTimeout > 0 && control.SetWriteDeadline(time.Time{}) != nil {
+		within(server.WriteTimeout)
+	}
+	ctx := x.r.Context()
+	if deadline, ok := ctx.Deadline(); ok { // of some middleware
+		within(time.Until(deadline))
 	}
 	var expired <-chan time.Time
 	if expires > 0 {
@@ -110,7 +115,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 		return core.Gone
 	}
 	if server != nil && server.WriteTimeout > 0 {
-		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(server.WriteTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(server.WriteTimeout))
 	}
 	return result
 }
