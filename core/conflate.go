@@ -11,12 +11,16 @@ func (s *Socket) conflate() {
 		return
 	}
 	var messages []Message
-	var control []outgoing
+	var control, earlier []outgoing
 	var sent []func()
 	var size int64
 	for _, p := range s.out {
 		if p.Type != parser.Message {
 			control = append(control, p)
+			continue
+		}
+		if p.conflated {
+			earlier = append(earlier, p)
 			continue
 		}
 		messages = append(messages, Message{Data: p.Data, Binary: p.Binary, NoCompress: !p.compress})
@@ -38,28 +42,32 @@ func (s *Socket) conflate() {
 		return
 	}
 	s.buffered -= size
-	later := s.out // control packets, and what was sent meanwhile
-	s.out = make([]outgoing, 0, len(result)+len(later))
+	out := append(s.takeControl(), earlier...)
 	for _, m := range result {
-		s.out = append(s.out, outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
+		out = append(out, outgoing{Packet: messagePacket(m), compress: !m.NoCompress, conflated: true})
 		s.buffered += int64(len(m.Data))
 	}
 	s.callbacks -= len(sent)
-	switch n := len(s.out); {
+	switch n := len(earlier) + len(result); {
 	case len(sent) == 0:
 	case n == 0:
 		for _, call := range sent {
 			s.note(call)
 		}
-	default:
+	default: // together with the last message before them
+		last := &out[len(out)-1]
 		s.callbacks++
-		s.out[n-1].sent = func() {
+		if last.sent != nil {
+			s.callbacks--
+			sent = append([]func(){last.sent}, sent...)
+		}
+		last.sent = func() {
 			for _, call := range sent {
 				call()
 			}
 		}
 	}
-	s.out = append(s.out, later...)
+	s.out = append(out, s.out...) // what was sent meanwhile comes last
 }
 
 // callConflate drops nothing if the function panics: the session ends anyway.

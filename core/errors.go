@@ -43,7 +43,8 @@ type RequestError struct {
 	// Message is sent to the client; empty means the code's own text.
 	Message string
 	// Context names the cause more closely where the reference does: INVALID_ORIGIN,
-	// TRANSPORT_MISMATCH, TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH. Otherwise empty.
+	// TRANSPORT_MISMATCH, TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH, ID_GENERATION_ERROR,
+	// MIDDLEWARE_FAILURE. Otherwise empty.
 	Context string
 }
 

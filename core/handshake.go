@@ -46,7 +46,14 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 	if s.cfg.Cookie != nil {
 		x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
 	}
-	_ = socket.answerPoll(x, packets, true)
+	socket.mu.Lock()
+	socket.noteFlush(packets)
+	socket.mu.Unlock()
+	if err := socket.answerPoll(x, packets, true); err == nil {
+		socket.mu.Lock()
+		socket.noteDrain(packets)
+		socket.mu.Unlock()
+	}
 	// On a goroutine of its own, since some frameworks send the answer when the handler returns.
 	go socket.connected()
 }

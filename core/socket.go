@@ -109,6 +109,8 @@ type outgoing struct {
 	compress bool
 	sent     func()    // called when the transport has taken it; nil mostly
 	prepared *Prepared // the message's encoded form; nil mostly
+
+	conflated bool // the application was asked about it
 }
 
 // ID returns the session id (sid): 20 URL-safe characters.

@@ -1,0 +1,54 @@
+package core_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// The initial packet must not overtake the open packet.
+func TestConflateLeavesTheOpenPacketFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		initial := core.Text("hello")
+		b := newBench(t, core.Config{
+			InitialPacket: &initial,
+			Conflate:      func(_ *core.Socket, m []core.Message) []core.Message { return m },
+		})
+		ws, _ := b.WebSocket(ws4)
+		f, _ := ws.Next()
+		if f.Text == "" || f.Text[0] != '0' {
+			t.Errorf("first packet %q", f.Text)
+		}
+		b.end()
+		ws.Cut()
+	})
+}
+
+// A message that was conflated is not shown again.
+func TestConflateSeesEachMessageOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		release := make(chan struct{})
+		b := newBench(t, core.Config{Conflate: func(_ *core.Socket, m []core.Message) []core.Message {
+			if calls.Add(1) == 1 {
+				<-release
+			}
+			return []core.Message{core.Text("[" + string(m[0].Data) + "]")}
+		}})
+		ws, s := b.openWS(ws4)
+		ws.Stall(true)
+		go s.Send(core.Text("x"))                     // waits in Conflate
+		time.Sleep(25*time.Second + time.Millisecond) // a ping takes the write token, and is stuck
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		ws.Stall(false)
+		b.wantFrame(ws, "2")
+		b.wantFrame(ws, "4[x]")
+		b.end()
+		ws.Cut()
+	})
+}

@@ -1,0 +1,86 @@
+package core_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// TestInvalidOriginIsTold: net/http answers such a request itself; where it comes through, the
+// application learns why it was refused.
+func TestInvalidOriginIsTold(t *testing.T) {
+	var told []string
+	b := newBench(t, core.Config{OnConnectionError: func(e *core.RequestError, r *http.Request) {
+		told = append(told, e.Context+" "+r.Header.Get("Origin"))
+	}})
+	b.wantAnswer(b.Do(http.MethodGet, poll4, nil, http.Header{"Origin": {"a\x01b"}}), 400, badRequest)
+	if !slices.Equal(told, []string{"INVALID_ORIGIN a\x01b"}) {
+		t.Errorf("told %q", told)
+	}
+	b.end()
+}
+
+// TestHooksInOrder: what observes is called in the order of events, and nothing after OnClose.
+func TestHooksInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		note := func(what string) func() { return func() { told = append(told, what) } }
+		b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
+			s.OnPacketCreate(func(p core.Packet) { told = append(told, "create "+string(p.Data)) })
+			s.OnFlush(func(packets []core.Packet) { told = append(told, "flush "+string(packets[0].Data)) })
+			s.OnDrain(note("drain"))
+			s.OnError(func(err error) { told = append(told, "error "+err.Error()) })
+			s.OnClose(func(core.CloseReason, error) { told = append(told, "close") })
+		}})
+		s := b.open(poll4)
+		_ = s.socket.SendFunc(core.Text("a"), note("sent a"))
+		_ = s.socket.SendFunc(core.Text("b"), note("sent b"))
+		b.wantAnswer(s.get(), 200, "4a\x1e4b")
+		_ = s.socket.SendFunc(core.Text("c"), note("sent c")) // is dropped
+		s.post("x").Wait()
+		synctest.Wait()
+		want := "create a, create b, flush a, sent a, sent b, drain, create c, error parser"
+		if got := strings.Join(told, ", "); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ", close") || strings.Contains(got, "sent c") {
+			t.Errorf("told %q", got)
+		}
+		b.end()
+	})
+}
+
+// TestObserversHoldNobodyUp: a session does not wait for a hook that observes, only its OnClose does.
+func TestObserversHoldNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		closed := false
+		b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
+			s.OnDrain(func() { <-release })
+			s.OnClose(func(core.CloseReason, error) { closed = true })
+		}})
+		ws, s := b.openWS(ws4)
+		for _, text := range []string{"a", "b"} {
+			s.Send(core.Text(text))
+			b.wantFrame(ws, "4"+text)
+		}
+		ws.SendText("4echo")
+		b.wantFrame(ws, "4echo")
+		time.Sleep(25*time.Second + time.Millisecond)
+		b.wantFrame(ws, "2")
+		s.CloseNow()
+		synctest.Wait()
+		if closed {
+			t.Error("OnClose came before another hook had returned")
+		}
+		close(release)
+		synctest.Wait()
+		if !closed {
+			t.Error("OnClose did not come")
+		}
+		b.end()
+		ws.Cut()
+	})
+}
