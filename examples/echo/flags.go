@@ -12,6 +12,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/engines/lean"
 )
 
 // options are the command line.
@@ -70,7 +71,7 @@ func parseFlags(args []string, output io.Writer) (options, error) {
 	f.StringVar(&o.initialPacket, "initial-packet", "", "text sent along with the handshake")
 	f.BoolVar(&o.clientSuite, "client-suite", false, "be the server of engine.io-client's own tests")
 	f.BoolVar(&o.broadcast, "broadcast", false, "send texts that begin with B: to every session; collect garbage on SIGUSR2")
-	f.StringVar(&o.wsEngine, "ws-engine", "default", "WebSocket engine: default")
+	f.StringVar(&o.wsEngine, "ws-engine", "default", "WebSocket engine: default or lean")
 	f.BoolVar(&o.commands, "commands", false, "obey messages that begin with cmd:, serve /_test/state")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -105,6 +106,7 @@ func (o options) check(rest []string) error {
 // engines are the values of -ws-engine; nil is the one that the adapters bring along.
 var engines = map[string]func() core.WebSocketEngine{
 	"default": func() core.WebSocketEngine { return nil },
+	"lean":    func() core.WebSocketEngine { return lean.New() },
 }
 
 // allowRequest refuses what -deny-param names, with the parameter's value as the reason.

@@ -43,6 +43,7 @@ var arrows = []arrow{
 	{dir: "debuglog", closed: true},
 	{dir: "internal/wire", closed: true},
 	{dir: "internal/fastws", imports: []string{"core", "internal/wire", fasthttpWS}, never: frameworks},
+	{dir: "engines/lean", imports: []string{"core", "internal/wire", "github.com/gobwas/ws"}, never: frameworks},
 	{dir: "adapters/nethttp", imports: []string{"core", "internal/fastws"}, never: frameworks},
 	{dir: "adapters/gin", imports: []string{"core", "adapters/nethttp", gin}, never: without(frameworks, gin)},
 	{dir: "adapters/echo", imports: []string{"core", "adapters/nethttp", echo}, never: without(frameworks, echo)},

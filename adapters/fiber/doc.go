@@ -1,0 +1,31 @@
+// Package eiofiber serves Engine.IO in Fiber v2, directly on fasthttp.
+//
+//	app := fiber.New()
+//	eiofiber.Mount(app, "/engine.io", srv)
+//	err := eiofiber.Tune(app, srv) // not needed, but saves memory
+//	...
+//	err = app.Listen(":8080")
+//
+// Mount is for apps and groups. Handler is for routes of one's own, app.All("/engine.io/*", ...) and
+// app.Use("/engine.io", ...) alike, and Middleware for a chain of handlers. Paths are decided about
+// as they were sent, with regard to case.
+//
+// Tune, called before the app listens, sets what only the app can: that a WebSocket no longer holds
+// on to the memory of its request (KeepHijackedConns), and that on Engine.IO's paths, and there
+// alone, bodies up to MaxPayload arrive whatever BodyLimit and ReadTimeout say. Without it
+// everything works, too; a BodyLimit below MaxPayload is then logged as a warning.
+//
+// What earlier middleware knows reaches the application as far as Options say: locals by name and the
+// client's address as Fiber sees it. Route parameters and the values of the user context always do.
+//
+// Long polls survive ReadTimeout, WriteTimeout and IdleTimeout. A client that leaves while its poll
+// waits is noticed at once, on Unix systems and without TLS; otherwise the heartbeat notices. A
+// poll is answered shortly before the deadline of the user context, which Fiber's
+// timeout.NewWithContext sets (timeout.New lets a handler run on after its request is over and
+// cannot be used). Prefork cannot work, since each of its processes would know other sessions: Tune
+// returns an error, and requests are answered with it and status 500.
+//
+// To shut down, end the sessions first, so that no poll keeps the app waiting:
+//
+//	err := errors.Join(srv.Shutdown(ctx), app.ShutdownWithContext(ctx))
+package eiofiber

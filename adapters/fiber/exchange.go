@@ -1,0 +1,199 @@
+package eiofiber
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// exchange implements core.Exchange. What it returns are copies, since everything in a fiber.Ctx
+// is used again for the next request.
+type exchange struct {
+	c       *fiber.Ctx
+	e       *endpoint
+	conn    net.Conn
+	query   string
+	drained bool // nothing of the request's body is to be read from the connection any more
+}
+
+func newExchange(c *fiber.Ctx, e *endpoint) *exchange {
+	_, query := target(c)
+	r := c.Request()
+	return &exchange{
+		c: c, e: e, conn: c.Context().Conn(), query: strings.Clone(query),
+		drained: !r.IsBodyStream() || r.Header.ContentLength() == 0,
+	}
+}
+
+func (x *exchange) Method() string {
+	switch method := x.c.Request().Header.Method(); string(method) {
+	case http.MethodGet:
+		return http.MethodGet
+	case http.MethodPost:
+		return http.MethodPost
+	default:
+		return string(method)
+	}
+}
+
+func (x *exchange) Query() string { return x.query }
+
+func (x *exchange) Header(name string) string {
+	h := &x.c.Request().Header
+	if value := h.Peek(name); value != nil || !x.e.anyCase {
+		return string(value)
+	}
+	for key, value := range h.All() {
+		if strings.EqualFold(string(key), name) {
+			return string(value)
+		}
+	}
+	return ""
+}
+
+func (x *exchange) RemoteAddr() string {
+	if x.e.options.ClientIP {
+		if ip := x.c.IP(); ip != "" {
+			return strings.Clone(ip)
+		}
+	}
+	return x.conn.RemoteAddr().String()
+}
+
+// Request has the values of the user context, but not its cancellation, and those that Options
+// name.
+func (x *exchange) Request() *http.Request {
+	h := &x.c.Request().Header
+	r := &http.Request{
+		Method: x.Method(), RequestURI: string(h.RequestURI()), Host: string(h.Host()),
+		Proto: string(h.Protocol()), ProtoMajor: 1,
+		Header: make(http.Header, h.Len()), Body: http.NoBody,
+		RemoteAddr: x.RemoteAddr(), TLS: x.c.Context().TLSConnectionState(),
+	}
+	if h.IsHTTP11() {
+		r.ProtoMinor = 1
+	}
+	var err error
+	if r.URL, err = url.ParseRequestURI(r.RequestURI); err != nil { // fasthttp is less strict
+		path, _ := target(x.c)
+		r.URL = &url.URL{Path: strings.Clone(path), RawQuery: x.query}
+	}
+	for key, value := range h.All() {
+		if name := http.CanonicalHeaderKey(string(key)); name != fiber.HeaderHost { // it is in r.Host
+			r.Header[name] = append(r.Header[name], string(value))
+		}
+	}
+	for _, name := range x.c.Route().Params {
+		r.SetPathValue(name, strings.Clone(x.c.Params(name)))
+	}
+	return r.WithContext(core.WithValues(context.WithoutCancel(x.c.UserContext()), x.locals()))
+}
+
+func (x *exchange) locals() map[any]any {
+	if len(x.e.options.Locals) == 0 {
+		return nil
+	}
+	values := make(map[any]any, len(x.e.options.Locals))
+	for _, name := range x.e.options.Locals {
+		switch value := x.c.Locals(name).(type) {
+		case nil:
+		case string:
+			values[name] = strings.Clone(value)
+		case []byte:
+			values[name] = bytes.Clone(value)
+		default:
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// Body takes the body as it was sent, whatever its Content-Encoding. fasthttp has read it already,
+// up to its own limit, unless the application streams bodies.
+func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
+	r := x.c.Request()
+	size := int64(r.Header.ContentLength())
+	if size > limit {
+		return nil, core.ErrTooLarge
+	}
+	if !r.IsBodyStream() {
+		body := r.Body()
+		if int64(len(body)) > limit {
+			return nil, core.ErrTooLarge
+		}
+		return bytes.Clone(body), nil
+	}
+	_ = x.conn.SetReadDeadline(deadline)
+	defer func() { _ = x.conn.SetReadDeadline(time.Time{}) }()
+	var body []byte
+	var err error
+	if size >= 0 {
+		body = make([]byte, size)
+		_, err = io.ReadFull(r.BodyStream(), body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(r.BodyStream(), limit+1))
+		if int64(len(body)) > limit {
+			return nil, core.ErrTooLarge
+		}
+	}
+	x.drained = true
+	if err != nil {
+		x.c.Response().SetConnectionClose()
+	}
+	return body, err
+}
+
+func (x *exchange) ResponseHeader(name string) string {
+	return string(x.c.Response().Header.Peek(name))
+}
+
+func (x *exchange) ResponseHeaders() http.Header {
+	h := &x.c.Response().Header
+	headers := make(http.Header, h.Len())
+	for key, value := range h.All() {
+		name := http.CanonicalHeaderKey(string(key))
+		switch name {
+		case fiber.HeaderServer, fiber.HeaderContentType, fiber.HeaderContentLength:
+			continue // fasthttp's own, or about a body
+		}
+		headers[name] = append(headers[name], string(value))
+	}
+	return headers
+}
+
+func (x *exchange) SetHeader(name, value string) {
+	x.c.Response().Header.Del(name) // cookies would only be added
+	x.c.Response().Header.Set(name, value)
+}
+
+func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
+
+// Respond cannot fail: fasthttp sends the answer when the handlers have returned.
+func (x *exchange) Respond(status int, body []byte) error {
+	response := x.c.Response()
+	response.SetStatusCode(status)
+	response.SetBodyRaw(body)
+	if !x.drained && !x.drain() { // fasthttp would take the rest of the body for the next request
+		response.SetConnectionClose()
+	}
+	return nil
+}
+
+// drain reads what is left of a streamed body, if that is not much: a client that is cut off while
+// it sends may never see the answer.
+func (x *exchange) drain() bool {
+	_ = x.conn.SetReadDeadline(time.Now().Add(time.Second))
+	defer func() { _ = x.conn.SetReadDeadline(time.Time{}) }()
+	_, err := io.CopyN(io.Discard, x.c.Request().BodyStream(), slack)
+	return errors.Is(err, io.EOF)
+}

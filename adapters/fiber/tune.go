@@ -1,0 +1,69 @@
+package eiofiber
+
+import (
+	"math"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+	"github.com/valyala/fasthttp"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// slack is how many bytes of a body that is too large are read all the same, so that its client can
+// be answered. With more to come, the connection is closed.
+const slack = 256 << 10
+
+// Tune changes the application's server in what can be changed nowhere else. It is not needed, but
+// saves memory and spares the rest of the application limits that suit Engine.IO:
+//
+//   - KeepHijackedConns is set: a WebSocket no longer holds on to fasthttp's request. Handlers of
+//     other packages that hijack connections of this application must then close them themselves.
+//   - On the endpoint's paths, and there alone, bodies may have up to MaxPayload bytes (and a little
+//     more, which is refused in good order), whatever fiber.Config.BodyLimit is, and must arrive
+//     within PingInterval + PingTimeout, whatever fiber.Config.ReadTimeout is. This is done in
+//     HeaderReceived of the server; a function that is there already is called first.
+//
+// Call it on the app that listens, before it does, with the paths the server is mounted at, prefixes
+// of groups and sub-apps included; none means DefaultPath. It may be called once for each server.
+// The error says that the app has Prefork set, with which Engine.IO cannot work.
+func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
+	if app.Config().Prefork {
+		return errPrefork
+	}
+	if len(paths) == 0 {
+		paths = []string{DefaultPath}
+	}
+	mounts := make([]string, len(paths))
+	for i, path := range paths {
+		mounts[i] = cleanPath(path)
+	}
+	cfg := srv.Config()
+	limit := int(min(cfg.MaxPayload, math.MaxInt-slack)) + slack
+	within := cfg.PingInterval + cfg.PingTimeout
+
+	server := app.Server()
+	server.KeepHijackedConns = true
+	earlier := server.HeaderReceived
+	server.HeaderReceived = func(h *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
+		if earlier != nil {
+			config = earlier(h)
+		}
+		path, _ := splitTarget(utils.UnsafeString(h.RequestURI()))
+		for _, mount := range mounts {
+			if !serves(mount, path) {
+				continue
+			}
+			config.MaxRequestBodySize = limit
+			if hasBody(h) {
+				config.ReadTimeout = within
+			}
+		}
+		return config
+	}
+	return nil
+}
+
+func hasBody(h *fasthttp.RequestHeader) bool {
+	return h.ContentLength() > 0 || h.ContentLength() == -1 // chunked
+}

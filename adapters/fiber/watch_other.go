@@ -1,0 +1,13 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package eiofiber
+
+import (
+	"net"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// watch cannot look at connections here.
+func watch(net.Conn, *core.Waiter, time.Duration) (core.WaitResult, bool) { return 0, false }

@@ -1,0 +1,108 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package eiofiber
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// watch waits and looks at the connection meanwhile: fasthttp gives no sign when the client leaves.
+// It does so on plain TCP and Unix sockets; otherwise it returns false and has done nothing.
+func watch(conn net.Conn, w *core.Waiter, expires time.Duration) (core.WaitResult, bool) {
+	raw := descriptor(conn)
+	if raw == nil {
+		return 0, false
+	}
+	var deadline time.Time
+	if expires > 0 {
+		deadline = time.Now().Add(expires)
+	}
+	// The read deadline is what wakes this goroutine, and what the server left there is replaced:
+	// it would end the watch.
+	_ = conn.SetReadDeadline(deadline)
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }() // the connection is to serve more requests
+	if !w.Park(func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }) {
+		return core.Woken, true
+	}
+	var seen sight
+	err := raw.Read(func(fd uintptr) bool {
+		seen = look(fd)
+		return seen != nothing
+	})
+	woken := w.Leave()
+	switch {
+	case seen == theEnd:
+		return core.Gone, true
+	case woken:
+		return core.Woken, true
+	case seen == input:
+		return unwatched(w, deadline), true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return core.Expired, true
+	}
+	return core.Gone, true // closed on this side
+}
+
+// unwatched goes on waiting when the next request hides what becomes of the connection.
+func unwatched(w *core.Waiter, deadline time.Time) core.WaitResult {
+	woken := make(chan struct{})
+	if !w.Park(func() { close(woken) }) {
+		return core.Woken
+	}
+	defer w.Leave()
+	var expires time.Duration
+	if !deadline.IsZero() {
+		expires = max(time.Until(deadline), time.Nanosecond)
+	}
+	return wait(woken, expires)
+}
+
+// descriptor returns nil for anything but a plain socket: with TLS, the bytes on it say nothing.
+func descriptor(conn net.Conn) syscall.RawConn {
+	var source syscall.Conn
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		source = c
+	case *net.UnixConn:
+		source = c
+	default:
+		return nil
+	}
+	raw, err := source.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// sight is what there is to read on a connection.
+type sight uint8
+
+const (
+	nothing sight = iota
+	input
+	theEnd
+)
+
+// look reads nothing.
+func look(fd uintptr) sight {
+	var b [1]byte
+	for {
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
+			return nothing
+		case err == nil && n > 0:
+			return input
+		default:
+			return theEnd
+		}
+	}
+}

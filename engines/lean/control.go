@@ -1,0 +1,46 @@
+package lean
+
+import (
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// readControl reads the payload of a control frame and acts upon it.
+func (c *connection) readControl(h ws.Header) error {
+	data, err := c.readPayload(nil, h, ws.MaxControlFramePayloadSize)
+	if err != nil {
+		return err
+	}
+	switch h.OpCode {
+	case ws.OpPing:
+		c.onPing(data)
+	case ws.OpClose:
+		return c.closed(data)
+	default: // a pong, which nobody asked for
+	}
+	return nil
+}
+
+// closed answers a close frame in kind and returns the error for it.
+func (c *connection) closed(data []byte) error {
+	if len(data) == 0 {
+		_ = c.AppendClose(0, "")
+		return &core.WebSocketError{Peer: true, Code: int(ws.StatusNoStatusRcvd)}
+	}
+	code, reason := ws.ParseCloseFrameData(data) // no code in a single byte
+	if !mayBeSent(code) || !utf8.ValidString(reason) {
+		return c.refuse(ws.StatusProtocolError, "invalid close frame", nil)
+	}
+	_ = c.AppendClose(int(code), "")
+	return &core.WebSocketError{Peer: true, Code: int(code), Text: reason}
+}
+
+// mayBeSent reports whether a client may send the code: those registered, as of 2026 up to 1014,
+// and those for libraries and applications. (ws.CheckCloseFrameData knows none above 1011 and
+// accepts 5000.)
+func mayBeSent(code ws.StatusCode) bool {
+	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
+}

@@ -1,0 +1,138 @@
+package lean
+
+import (
+	"bytes"
+	"compress/flate"
+	"errors"
+	"io"
+	"math"
+
+	"github.com/gobwas/ws"
+
+	"github.com/goengineio/engineio/core"
+)
+
+const (
+	defaultThreshold = 1024
+	firstInflated    = 4096     // what an inflater has room for itself
+	keptDeflated     = 64 << 10 // larger buffers are left to the garbage collector
+
+	// What RFC 7692, 7.2.1 has the sender cut off, and after it an empty last block, so that the
+	// data has an end.
+	syncTail  = "\x00\x00\xff\xff"
+	finalTail = syncTail + "\x01\x00\x00\xff\xff"
+)
+
+// terms are what a connection needs to know of core.DeflateOptions. The zero value is that of one
+// without permessage-deflate.
+type terms struct {
+	threshold int
+	level     int8
+	on        bool
+}
+
+func termsOf(o *core.DeflateOptions) terms {
+	t := terms{threshold: o.Threshold, level: int8(max(flate.HuffmanOnly, min(o.Level, flate.BestCompression))), on: true}
+	if t.threshold == 0 {
+		t.threshold = defaultThreshold
+	}
+	if t.level == 0 {
+		t.level = flate.BestSpeed
+	}
+	return t
+}
+
+// apply reports whether a message of n bytes is to be compressed.
+func (t terms) apply(n int) bool { return t.on && n >= t.threshold }
+
+// deflater compresses messages one at a time.
+type deflater struct {
+	w   *flate.Writer
+	out bytes.Buffer
+}
+
+func (e *Engine) deflater(level int8) *deflater {
+	if d, ok := e.deflaters[level-flate.HuffmanOnly].Get().(*deflater); ok {
+		return d
+	}
+	d := new(deflater)
+	d.w, _ = flate.NewWriter(&d.out, int(level)) // the level is in range
+	return d
+}
+
+func (e *Engine) returnDeflater(d *deflater, level int8) {
+	if d.out.Cap() <= keptDeflated {
+		e.deflaters[level-flate.HuffmanOnly].Put(d)
+	}
+}
+
+// deflate returns data as the payload of a compressed message, until the next call. It returns
+// false when that would not be smaller.
+func (d *deflater) deflate(data []byte) ([]byte, bool) {
+	d.out.Reset()
+	d.w.Reset(&d.out)
+	_, _ = d.w.Write(data) // a bytes.Buffer does not fail
+	_ = d.w.Flush()
+	smaller := bytes.TrimSuffix(d.out.Bytes(), []byte(syncTail))
+	return smaller, len(smaller) < len(data)
+}
+
+// compressedLimit is how many bytes a message may have on the wire when it may have limit inflated.
+// Codes of fixed length, the worst that an encoder does to random data, add an eighth.
+func compressedLimit(limit int) int {
+	return limit + min(limit/8+1024, math.MaxInt-limit)
+}
+
+// inflater decompresses messages one at a time.
+type inflater struct {
+	r     io.ReadCloser // a flate.Resetter
+	in    bytes.Reader
+	first [firstInflated]byte
+}
+
+// inflate returns the message that payload is the compressed form of, in a slice of its own, which
+// never has room for more than the connection's limit and one byte. An inflater is borrowed only
+// when all the payload is there, so that slow clients hold none.
+func (c *connection) inflate(payload []byte) ([]byte, error) {
+	f, ok := c.engine.inflaters.Get().(*inflater)
+	if !ok {
+		f = new(inflater)
+		f.r = flate.NewReader(&f.in)
+	}
+	f.in.Reset(append(payload, finalTail...))
+	_ = f.r.(flate.Resetter).Reset(&f.in, nil) // never fails
+	data, err := f.inflate(c.limit)
+	f.in.Reset(nil)
+	c.engine.inflaters.Put(f)
+	switch {
+	case errors.Is(err, core.ErrTooLarge):
+		return nil, c.refuse(ws.StatusMessageTooBig, err.Error(), err)
+	case err != nil:
+		return nil, c.refuse(ws.StatusInvalidFramePayloadData, "invalid compressed data", nil)
+	}
+	return data, nil
+}
+
+func (f *inflater) inflate(limit int) ([]byte, error) {
+	data := f.first[:0]
+	for {
+		if len(data) == cap(data) {
+			data = append(make([]byte, 0, min(int64(limit)+1, 2*int64(len(data)))), data...)
+		}
+		n, err := f.r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if len(data) > limit {
+			return nil, core.ErrTooLarge
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(data) <= len(f.first) { // it may still be the inflater's
+		return append(make([]byte, 0, len(data)), data...), nil
+	}
+	return data, nil
+}

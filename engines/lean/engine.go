@@ -1,0 +1,87 @@
+// Package lean is a WebSocket engine for very many sessions. It is chosen with one line:
+//
+//	srv, err := core.NewServer(core.Config{WebSocketEngine: lean.New()})
+//
+// A connection at rest holds no buffer and no compressor, only a small struct; a message costs one
+// allocation, its data. Frames are read and written here, directly from and into the buffers that
+// connections borrow; github.com/gobwas/ws knows the rules of RFC 6455 and unmasks.
+//
+// What a client can make a connection hold is bounded by what it has sent, not by what it has
+// announced, and by core.WebSocketOptions.MaxMessage; see MaxFragments and payload.go.
+package lean
+
+import (
+	"compress/flate"
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/wire"
+)
+
+// MaxFragments is the number of frames a message may consist of (the limit of the reference's ws
+// package). One with more ends its connection with code 1008.
+const MaxFragments = 16384
+
+// Engine implements core.WebSocketEngine. One engine may serve any number of servers; its
+// connections share its buffers and compressors. It is safe for concurrent use.
+type Engine struct {
+	buffers   wire.Buffers
+	inflaters sync.Pool                                                // *inflater
+	deflaters [flate.BestCompression - flate.HuffmanOnly + 1]sync.Pool // *deflater, by level
+}
+
+// New returns an engine.
+func New() *Engine { return new(Engine) }
+
+// Accept implements core.WebSocketEngine. It never fails. The answer leaves with the first Flush.
+func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	c := &connection{
+		engine: e,
+		wire:   wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead),
+		onPing: o.OnPing,
+		limit:  int(min(o.MaxMessage, math.MaxInt-1)),
+	}
+	var extension string
+	if o.Deflate != nil {
+		if extension = negotiate(r.Header["Sec-Websocket-Extensions"]); extension != "" {
+			c.deflate = termsOf(o.Deflate)
+		}
+	}
+	_, err := c.wire.Write(appendAnswer(nil, r.Header.Get("Sec-Websocket-Key"), extension, o.Subprotocol, o.Header))
+	return c, err
+}
+
+// connection implements core.WebSocketConn.
+type connection struct {
+	engine *Engine
+	wire   *wire.Conn
+	onPing func([]byte)
+	limit  int // of a message
+
+	// Of the reading goroutine:
+	err  error               // what ReadMessage ended with, for good
+	head [maxHeaderSize]byte // of the frame that is being read
+
+	// Frames are appended by the writer and, in answer to what is broken or closed, by the reader.
+	mu      sync.Mutex
+	closing bool // a close frame was appended
+
+	deflate terms
+}
+
+// Buffered implements core.WebSocketConn. Every byte of input is accounted for, so it is exact
+// unless more than 4 KiB arrived with the opening handshake.
+func (c *connection) Buffered() bool { return c.wire.Unread() }
+
+// Flush implements core.WebSocketConn.
+func (c *connection) Flush(block bool) (bool, error) { return c.wire.Flush(block) }
+
+// SetReadDeadline implements core.WebSocketConn.
+func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }
+
+// Close implements core.WebSocketConn.
+func (c *connection) Close() error { return c.wire.Close() }

@@ -1,0 +1,139 @@
+package lean
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/gobwas/ws"
+
+	"github.com/goengineio/engineio/core"
+)
+
+const (
+	leastHeaderSize = 6 // of a client's frame: two bytes and the mask
+	maxHeaderSize   = ws.MaxHeaderSize
+)
+
+// message is what ReadMessage has of a message so far.
+type message struct {
+	data       []byte
+	fragments  int
+	binary     bool
+	compressed bool
+	complete   bool
+}
+
+// ReadMessage implements core.WebSocketConn. A connection that broke a rule has had a close frame
+// with the error's code appended, one that was closed by the client the answer to that; they leave
+// with the next Flush. The error stays: later calls return the same one.
+//
+// It waits for frames itself rather than further down: what the stack holds meanwhile, every idle
+// session holds.
+func (c *connection) ReadMessage() ([]byte, bool, error) {
+	var m message
+	for c.err == nil {
+		n, err := c.wire.Read(c.head[:leastHeaderSize])
+		if err == nil {
+			err = c.readFrame(&m, n)
+		}
+		if err != nil {
+			c.err = err
+			break
+		}
+		if m.complete {
+			return m.data, m.binary, nil
+		}
+	}
+	return nil, false, c.err
+}
+
+// readFrame reads the frame of which the first n bytes are in head. It acts upon a control frame,
+// and adds a data frame to the message.
+func (c *connection) readFrame(m *message, n int) error {
+	h, compressed, err := c.readHeader(n, m.fragments > 0)
+	if err != nil {
+		return err
+	}
+	if h.OpCode.IsControl() {
+		return c.readControl(h)
+	}
+	if m.fragments++; m.fragments > MaxFragments {
+		return c.refuse(ws.StatusPolicyViolation, "too many fragments", nil)
+	}
+	if h.OpCode != ws.OpContinuation {
+		m.binary, m.compressed = h.OpCode == ws.OpBinary, compressed
+	}
+	limit := c.limit
+	if m.compressed {
+		limit = compressedLimit(limit)
+	}
+	if h.Length > int64(limit-len(m.data)) {
+		return c.refuse(ws.StatusMessageTooBig, core.ErrTooLarge.Error(), core.ErrTooLarge)
+	}
+	if m.data, err = c.readPayload(m.data, h, limit); err != nil {
+		return err
+	}
+	if m.complete = h.Fin; h.Fin && m.compressed {
+		m.data, err = c.inflate(m.data)
+	}
+	return err
+}
+
+// readHeader reads the rest of a header of which the first n bytes are in head, and checks it.
+// Whether the message is compressed is told by its first frame.
+//
+// ws.ReadHeader does the same but for the two bytes' checks. With its two reads of the connection
+// and the copy it makes of them it takes 48 ns where this takes 29, one in a hundred of an echo.
+func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed bool, err error) {
+	b := &c.head
+	if n < ws.MinHeaderSize {
+		if err := c.readFull(b[n:ws.MinHeaderSize]); err != nil {
+			return h, false, err
+		}
+		n = ws.MinHeaderSize
+	}
+	h = ws.Header{
+		Fin: b[0]&0x80 != 0, Rsv: b[0] >> 4 & 7, OpCode: ws.OpCode(b[0] & 0xf),
+		Masked: b[1]&0x80 != 0, Length: int64(b[1] & 0x7f),
+	}
+	if h.Rsv1() && c.deflate.on && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) {
+		compressed = true
+		h.Rsv &^= ws.Rsv(true, false, false)
+	}
+	state := ws.StateServerSide
+	if fragmented {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err := ws.CheckHeader(h, state); err != nil {
+		return h, false, c.refuse(ws.StatusProtocolError, err.Error(), nil)
+	}
+
+	size := leastHeaderSize
+	switch h.Length {
+	case 126:
+		size += 2
+	case 127:
+		size += 8
+	}
+	if n < size {
+		if err := c.readFull(b[n:size]); err != nil {
+			return h, false, err
+		}
+	}
+	switch h.Length {
+	case 126:
+		h.Length = int64(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		// A length whose first bit is set is an error by RFC 6455; to this limit it is one too many.
+		h.Length = int64(min(binary.BigEndian.Uint64(b[2:]), math.MaxInt64))
+	}
+	copy(h.Mask[:], b[size-len(h.Mask):size])
+	c.wire.Consumed(size)
+	return h, compressed, nil
+}
+
+// refuse appends the close frame for a client that broke a rule, and returns the error that says so.
+func (c *connection) refuse(code ws.StatusCode, text string, cause error) error {
+	_ = c.AppendClose(int(code), "")
+	return &core.WebSocketError{Code: int(code), Text: text, Err: cause}
+}

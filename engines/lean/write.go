@@ -1,0 +1,108 @@
+package lean
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// What the first byte of a frame is made of.
+const (
+	finBit        = 0x80
+	compressedBit = 0x40
+)
+
+// AppendMessage implements core.WebSocketConn. A message that would not become smaller is sent as
+// it is.
+func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
+	first := finBit | byte(ws.OpText)
+	if binary {
+		first = finBit | byte(ws.OpBinary)
+	}
+	if !compress || !c.deflate.apply(len(data)) {
+		return c.append(first, data)
+	}
+	d := c.engine.deflater(c.deflate.level)
+	defer c.engine.returnDeflater(d, c.deflate.level)
+	if smaller, ok := d.deflate(data); ok {
+		return c.append(first|compressedBit, smaller)
+	}
+	return c.append(first, data)
+}
+
+// AppendFrame implements core.WebSocketConn.
+func (c *connection) AppendFrame(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil
+	}
+	_, err := c.wire.Write(frame)
+	return err
+}
+
+// AppendPong implements core.WebSocketConn. Data of more than 125 bytes, which cannot be that of a
+// ping, is an error.
+func (c *connection) AppendPong(data []byte) error {
+	if len(data) > ws.MaxControlFramePayloadSize {
+		return ws.ErrProtocolControlPayloadOverflow
+	}
+	return c.append(finBit|byte(ws.OpPong), data)
+}
+
+// AppendClose implements core.WebSocketConn. 1005, which stands for a close frame without code, is
+// taken for 0; a reason is cut to the 123 bytes that fit, between two characters.
+func (c *connection) AppendClose(code int, reason string) error {
+	var body [ws.MaxControlFramePayloadSize]byte
+	n := 0
+	if code != 0 && code != int(ws.StatusNoStatusRcvd) {
+		reason = cut(reason, len(body)-2)
+		ws.PutCloseFrameBody(body[:], ws.StatusCode(code), reason)
+		n = 2 + len(reason)
+	}
+	return c.append(finBit|byte(ws.OpClose), body[:n])
+}
+
+// append puts a frame behind what waits, unless there is a close frame already.
+//
+// ws.WriteHeader would take an allocation for the header.
+func (c *connection) append(first byte, data []byte) error {
+	var head [10]byte
+	head[0] = first
+	size := 2
+	switch n := len(data); {
+	case n < 126:
+		head[1] = byte(n)
+	case n < 1<<16:
+		head[1] = 126
+		binary.BigEndian.PutUint16(head[2:], uint16(n))
+		size = 4
+	default:
+		head[1] = 127
+		binary.BigEndian.PutUint64(head[2:], uint64(n))
+		size = 10
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil
+	}
+	c.closing = first == finBit|byte(ws.OpClose)
+	if _, err := c.wire.Write(head[:size]); err != nil {
+		return err
+	}
+	_, err := c.wire.Write(data)
+	return err
+}
+
+// cut returns what fits of text in n bytes, without half a character at the end.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
+}

@@ -1,0 +1,196 @@
+package lean_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// TestFramesLeaveTogether: nothing but Flush writes, and one Flush brings all in their order.
+func TestFramesLeaveTogether(t *testing.T) {
+	near, far := tcpPair(t)
+	server := accept(t, near, "", terms())
+	_ = server.AppendMessage([]byte("text"), false, false)
+	_ = server.AppendMessage(nil, true, true)
+	_ = server.AppendFrame([]byte("\x81\x05as is"))
+	_ = server.AppendPong([]byte("pong"))
+	if err := server.AppendPong(make([]byte, 126)); err == nil {
+		t.Error("a pong of 126 bytes was taken")
+	}
+	_ = server.AppendClose(1001, "bye")
+	_ = far.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if n, err := far.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Error("something left before the flush")
+	}
+	_ = far.SetReadDeadline(time.Time{})
+	if done, err := server.Flush(false); err != nil || !done {
+		t.Fatalf("flush: %v %v", done, err)
+	}
+	got := make([]byte, 4096)
+	n, err := far.Read(got)
+	_, frames, _ := strings.Cut(string(got[:n]), "\r\n\r\n")
+	if err != nil || frames != "\x81\x04text\x82\x00\x81\x05as is\x8a\x04pong\x88\x05\x03\xe9bye" {
+		t.Errorf("got %q %v", frames, err)
+	}
+}
+
+func TestDataIsCopied(t *testing.T) {
+	server, c := connect(t, terms())
+	data := []byte("original")
+	_ = server.AppendMessage(data, false, false)
+	_ = server.AppendPong(data)
+	copy(data, "changed!")
+	flush(t, server)
+	c.want(fin|text, "original")
+	c.want(fin|pong, "original")
+}
+
+func TestAppendClose(t *testing.T) {
+	long := strings.Repeat("x", 122) + "€" // two bytes too many, of three that belong together
+	for name, test := range map[string]struct {
+		code   int
+		reason string
+		want   string
+	}{
+		"none":                    {0, "", ""},
+		"none, and yet a reason":  {0, "why", ""},
+		"stands for none":         {1005, "", ""},
+		"code":                    {1009, "", closeFrame(1009)},
+		"reason":                  {4000, "why", closeFrame(4000) + "why"},
+		"longest reason":          {4000, long[:123-1] + "y", closeFrame(4000) + long[:122] + "y"},
+		"reason that is too long": {4000, long, closeFrame(4000) + long[:122]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, c := connect(t, terms())
+			_ = server.AppendMessage([]byte("before"), false, false)
+			if err := server.AppendClose(test.code, test.reason); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{
+				server.AppendMessage([]byte("x"), false, false), server.AppendFrame([]byte("\x81\x01x")),
+				server.AppendPong(nil), server.AppendClose(1000, ""),
+			} {
+				if err != nil {
+					t.Errorf("after the close frame: %v", err)
+				}
+			}
+			flush(t, server)
+			_ = server.Close()
+			c.want(fin|text, "before")
+			c.want(fin|closing, test.want)
+			if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("something came after the close frame, or %v", err)
+			}
+		})
+	}
+}
+
+// TestReaderAnswersBesideTheWriter: while one goroutine appends and flushes, the reader appends the
+// answer to a close frame. Frames stay whole, and the close frame is the last one.
+func TestReaderAnswersBesideTheWriter(t *testing.T) {
+	for range 20 {
+		server, c := connect(t, terms())
+		var wg sync.WaitGroup
+		wg.Go(func() { // the reader
+			var ws *core.WebSocketError
+			if _, _, err := server.ReadMessage(); !errors.As(err, &ws) || ws.Code != 1000 {
+				t.Errorf("read: %v", err)
+			}
+		})
+		stop := make(chan struct{})
+		wg.Go(func() { // the writer
+			for {
+				_ = server.AppendMessage([]byte(pattern(300)), true, false)
+				_ = server.AppendFrame([]byte("\x81\x05frame"))
+				_ = server.AppendPong([]byte("pong"))
+				if _, err := server.Flush(true); err != nil {
+					t.Errorf("flush: %v", err)
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+		closed := make(chan struct{})
+		go func() { // the client
+			defer close(closed)
+			sent := false
+			for {
+				first, payload, err := readFrame(c.r)
+				switch {
+				case err != nil:
+					t.Errorf("client: %v", err)
+					return
+				case first == fin|closing:
+					return
+				case first == fin|binaryData && payload != pattern(300), first == fin|text && payload != "frame",
+					first == fin|pong && payload != "pong":
+					t.Errorf("a frame %#x of %d bytes is broken", first, len(payload))
+				}
+				if !sent {
+					sent = true
+					c.send(frame(fin|closing, closeFrame(1000)))
+				}
+			}
+		}()
+		<-closed
+		close(stop)
+		wg.Wait()
+		flush(t, server)
+		_ = server.Close()
+		if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
+			t.Fatalf("%d bytes after the close frame, %v", len(rest), err)
+		}
+	}
+}
+
+// TestCloseAndDeadlineFromAnywhere is for the race detector.
+func TestCloseAndDeadlineFromAnywhere(t *testing.T) {
+	server, c := connect(t, terms())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			if _, _, err := server.ReadMessage(); err != nil {
+				return
+			}
+			server.Buffered()
+		}
+	})
+	wg.Go(func() {
+		for range 100 {
+			_ = server.SetReadDeadline(time.Now().Add(time.Hour))
+			_ = server.AppendMessage([]byte("x"), false, false)
+			_, _ = server.Flush(false)
+		}
+	})
+	for range 100 {
+		c.send(frame(fin|text, "x"))
+	}
+	wg.Go(func() { _ = server.Close() })
+	_ = server.Close()
+	wg.Wait()
+}
+
+// TestFlushThatDoesNotWait: what the network does not take stays for the next Flush.
+func TestFlushThatDoesNotWait(t *testing.T) {
+	server, c := connect(t, terms())
+	large := pattern(16 << 20)
+	_ = server.AppendMessage([]byte(large), true, false)
+	if done, err := server.Flush(false); err != nil || done {
+		t.Fatalf("%v %v", done, err)
+	}
+	_ = server.AppendMessage([]byte("behind"), false, false)
+	flushed := goFlush(server)
+	c.want(fin|binaryData, large)
+	c.want(fin|text, "behind")
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+}
