@@ -177,6 +177,35 @@ func TestCompressedInput(t *testing.T) {
 	wantError(t, server, false, 1007)
 }
 
+// TestMessagesAreTheCallers: what was delivered does not change when more is.
+func TestMessagesAreTheCallers(t *testing.T) {
+	o := terms()
+	o.Deflate = new(core.DeflateOptions)
+	server, c := connect(t, o, deflateOffer)
+	var got [][]byte
+	var want []string
+	for i, size := range []int{10, 100, 4095, 4096, 4097, 9000, 10, 100} {
+		for _, first := range []byte{fin | text, fin | rsv1 | text} {
+			data := strings.Repeat(string(rune('a'+i)), size)
+			payload := data
+			if first&rsv1 != 0 {
+				payload = compressed(t, data)
+			}
+			c.send(frame(first, payload))
+			message, _, err := server.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want = append(got, message), append(want, data)
+		}
+	}
+	for i := range got {
+		if string(got[i]) != want[i] {
+			t.Errorf("message %d of %d bytes has changed", i, len(want[i]))
+		}
+	}
+}
+
 // TestInflatedLimit: the limit holds for what comes out, to the byte.
 func TestInflatedLimit(t *testing.T) {
 	for _, limit := range []int{1, 2, 1000, 4095, 4096, 4097, 8192, 300_000} {

@@ -21,6 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience bounds every wait for the other side; nothing takes nearly as long unless it is broken.
+const patience = 30 * time.Second
+
 const (
 	text         = 0x1
 	binaryData   = 0x2
@@ -112,6 +115,7 @@ func tcpPair(t testing.TB) (near, far net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = near.Close() })
+	_, _ = near.SetDeadline(time.Now().Add(patience)), far.SetDeadline(time.Now().Add(patience))
 	return near, far
 }
 

@@ -27,7 +27,7 @@ func TestFramesLeaveTogether(t *testing.T) {
 	if n, err := far.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("something left before the flush")
 	}
-	_ = far.SetReadDeadline(time.Time{})
+	_ = far.SetReadDeadline(time.Now().Add(patience))
 	if done, err := server.Flush(false); err != nil || !done {
 		t.Fatalf("flush: %v %v", done, err)
 	}

@@ -116,7 +116,8 @@ func serveUntil(ctx context.Context, engine *core.Server, app app, listener net.
 	if closed := app.Shutdown(ctx); !errors.Is(closed, context.DeadlineExceeded) {
 		err = errors.Join(err, closed)
 	}
-	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+	_ = listener.Close() // Fiber's Shutdown does nothing to a server that has not begun to serve
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
 		err = errors.Join(err, served)
 	}
 	return err

@@ -16,7 +16,15 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Fiber and fasthttp keep the time of day on goroutines that live as long as the process.
+		goleak.IgnoreAnyFunction("github.com/gofiber/fiber/v2/utils.StartTimeStampUpdater.func1.1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		// And a stopped server's worker pool notices with its next tick, after 10 s.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
 
 func TestExitStatus(t *testing.T) {
 	for _, test := range []struct {

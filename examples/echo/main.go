@@ -76,6 +76,7 @@ func run(ctx context.Context, o options) error {
 	defer cancel()
 	_ = srv.Shutdown(down) // cuts off what does not end in time
 	_ = served.shutdown(down)
+	_ = listener.Close() // in case serving had not begun
 	return nil
 }
 
