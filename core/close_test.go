@@ -277,3 +277,25 @@ func TestShutdownIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// Close and CloseNow at once, and the client's leaving with them, agree on one end.
+func TestConcurrentCloses(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, core.Config{})
+			defer b.end()
+			ws, s := b.openWS(ws4)
+			_ = s.Send(core.Text("x"))
+			go s.Close()
+			go s.CloseNow()
+			go ws.SendClose(1000)
+			synctest.Wait()
+			<-b.events
+			select {
+			case event := <-b.events:
+				t.Errorf("a second end: %s", event)
+			default:
+			}
+		})
+	}
+}

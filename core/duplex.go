@@ -57,7 +57,7 @@ func (d *duplex) append(codec parser.Codec, t *taken) error {
 		}
 	}
 	if t.last {
-		return d.conn.AppendClose(d.socket.closeCode(), "")
+		return d.conn.AppendClose(t.code, "")
 	}
 	return nil
 }
@@ -73,7 +73,8 @@ func (d *duplex) farewell(code int) {
 	d.socket.srv.parting(d.conn)
 }
 
-// closeCode is the code of the close frame that fits the session's end; 0 means none.
+// closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
+// locked, or when the session is closed and its reason fixed.
 func (s *Socket) closeCode() int {
 	var broken *WebSocketError
 	switch {

@@ -40,7 +40,8 @@ type Exchange interface {
 	Respond(status int, body []byte) error
 
 	// Wait parks the calling goroutine until the waiter is woken, its time is over, or the client
-	// has left. When it returns it no longer holds on to the waiter.
+	// has left. When it returns it no longer holds on to the waiter. Woken is for Wake alone: whatever
+	// else ends the wait is Expired, and the poll is answered.
 	Wait(w *Waiter) WaitResult
 	// Hijack takes the connection over and has serve called with it, and with what was read
 	// beyond the request, on another goroutine or on this one, possibly after Serve returned.

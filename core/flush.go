@@ -116,6 +116,7 @@ type taken struct {
 	pong    []byte
 	pongDue bool
 	last    bool // the close frame follows
+	code    int  // of that
 }
 
 // take empties the buffer. Called with mu locked and the write token held.
@@ -132,7 +133,9 @@ func (s *Socket) take() taken {
 	}
 	s.out, s.spare = s.spare[:0], nil
 	s.pong, s.pongDue = nil, false
-	s.leaving = s.leaving || t.last
+	if t.last {
+		s.leaving, t.code = true, s.closeCode()
+	}
 	s.noteFlush(t.packets)
 	return t
 }

@@ -71,7 +71,10 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 	}
 	s.takeOver(x, engine, socket, true, func(link *duplex) {
 		if err := s.register(socket); err != nil {
-			_ = link.conn.Close() // the server closes, or somebody just took the same id
+			// The server is closing, or somebody just took the same id.
+			_ = link.conn.AppendClose(closeGoingAway, "")
+			_, _ = link.conn.Flush(false)
+			s.linger(link.conn)
 			return
 		}
 		link.base64 = p.base64

@@ -28,7 +28,7 @@ type Server struct {
 
 	mu         sync.Mutex
 	middleware []func(http.Handler) http.Handler
-	closing    bool
+	closing    atomic.Bool   // also read without mu
 	busy       int           // sessions, and connections that outlive theirs
 	idle       chan struct{} // closed when busy first is 0 while closing
 	isIdle     bool
@@ -117,7 +117,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) refuse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	s.closing.Store(true)
 	s.checkIdle()
 }
 
@@ -125,7 +125,7 @@ func (s *Server) refuse() {
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.closing.Load() {
 		return false
 	}
 	s.busy++
@@ -148,17 +148,13 @@ func (s *Server) leave() {
 
 // checkIdle ends Shutdown's wait. Called with mu locked.
 func (s *Server) checkIdle() {
-	if s.closing && s.busy == 0 && !s.isIdle {
+	if s.closing.Load() && s.busy == 0 && !s.isIdle {
 		s.isIdle = true
 		close(s.idle)
 	}
 }
 
-func (s *Server) isClosing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing
-}
+func (s *Server) isClosing() bool { return s.closing.Load() }
 
 // parting bounds how long a connection whose session has ended waits for the client to close it
 // too: closing it before would make TCP throw away what the client has not read yet.

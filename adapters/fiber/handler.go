@@ -44,7 +44,7 @@ type Config struct {
 //	app.All("/engine.io/*", eiofiber.Handler(srv))
 //	app.Use("/engine.io", eiofiber.Handler(srv))
 //
-// Registered without a path it takes every request. A parameter of the route stands for exactly one
+// Registered without a path it takes every request. A parameter of the route stands for any one
 // segment. Other paths that Fiber matches too, like /engine.iox or /ENGINE.IO, go on to the next
 // handler, since the path counts as it was sent. (Fiber turns the prefix of a mounted sub-app into
 // lower case, unless CaseSensitive is set: Middleware has a Path for sub-apps with another prefix.)

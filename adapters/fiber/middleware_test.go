@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/gofiber/fiber/v2"
@@ -15,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/encryptcookie"
 	"github.com/gofiber/fiber/v2/middleware/etag"
 	"github.com/gofiber/fiber/v2/middleware/helmet"
+	"github.com/gofiber/fiber/v2/middleware/limiter"
 	"github.com/gofiber/fiber/v2/middleware/logger"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/gofiber/fiber/v2/middleware/requestid"
@@ -49,6 +51,14 @@ var middlewares = []middleware{
 	{name: "cors", cors: true, preflight: 204, make: func(io.Writer) fiber.Handler {
 		return cors.New(cors.Config{AllowOrigins: page, AllowCredentials: true})
 	}},
+	{
+		name: "limiter", make: func(io.Writer) fiber.Handler { return limiter.New(limiter.Config{Max: 1000}) },
+		check: func(t *testing.T, a answer) {
+			if a.header.Get("X-Ratelimit-Remaining") == "" {
+				t.Errorf("no rate limit in %v", a.header)
+			}
+		},
+	},
 	{name: "timeout", make: func(io.Writer) fiber.Handler {
 		return timeout.NewWithContext(func(c *fiber.Ctx) error { return c.Next() }, patience)
 	}},
@@ -233,4 +243,19 @@ func TestRecoverSeesPanics(t *testing.T) {
 	}
 	target, _ := b.open("/engine.io/")
 	b.want(b.post(target, "4x"), 200, "ok")
+}
+
+func TestTheLimiterLimits(t *testing.T) {
+	b := newBench(t, setup{build: func(app *fiber.App, srv *core.Server) {
+		app.Use("/engine.io", limiter.New(limiter.Config{Max: 2, Expiration: time.Hour}))
+		eiofiber.Mount(app, "", srv)
+	}})
+	b.open("/engine.io/")
+	if ws, _ := b.dial("/engine.io/?EIO=4&transport=websocket", nil); ws == nil {
+		t.Error("the second request was refused")
+	}
+	if _, a := b.dial("/engine.io/?EIO=4&transport=websocket", nil); a.status != 429 {
+		t.Errorf("a third WebSocket: %d", a.status)
+	}
+	b.want(b.get("/engine.io/"+poll4), 429, "*")
 }

@@ -18,46 +18,22 @@ func target(c *fiber.Ctx) (path, query string) {
 func splitTarget(uri string) (path, query string) {
 	if !strings.HasPrefix(uri, "/") { // scheme and host come first, as proxies are asked
 		_, rest, _ := strings.Cut(uri, "://")
-		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
 			uri = rest[i:]
 		}
 	}
-	uri, _, _ = strings.Cut(uri, "#")
 	path, query, _ = strings.Cut(uri, "?")
 	return path, query
 }
 
-// serves reports whether a path, as it was sent, belongs to a route: see core.ServesPath. The
-// route's wildcard at the end does not count, and its parameters match any segment.
+// serves reports whether a path, as it was sent, belongs to a route. In a route with escaped
+// characters (`\:`) nothing is a parameter.
 func serves(route, path string) bool {
-	mount := strings.TrimRight(route, "*+")
-	if strings.ContainsAny(mount, `:*+\`) {
-		var ok bool
-		if mount, ok = fill(mount, path); !ok {
-			return false
-		}
+	route = strings.TrimRight(route, "*+")
+	if strings.Contains(route, `\`) {
+		return core.ServesPath(fiber.RemoveEscapeChar(route), path)
 	}
-	return core.ServesPath(mount, path)
-}
-
-// fill puts the path's segments in the places of the route's parameters.
-func fill(route, path string) (mount string, ok bool) {
-	segments, sent := strings.Split(strings.TrimRight(route, "/"), "/"), strings.Split(path, "/")
-	if len(sent) < len(segments) {
-		return "", false
-	}
-	for i, segment := range segments {
-		switch {
-		case strings.Contains(segment, `\`):
-			segments[i] = fiber.RemoveEscapeChar(segment)
-		case !strings.ContainsAny(segment, ":*+"):
-		case sent[i] == "" || !core.ServesPath("/", "/"+sent[i]): // a dot segment
-			return "", false
-		default:
-			segments[i] = sent[i]
-		}
-	}
-	return strings.Join(segments, "/"), true
+	return core.ServesRoute(route, path)
 }
 
 // cleanPath returns the path with a leading and without a trailing slash.

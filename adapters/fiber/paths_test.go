@@ -169,3 +169,15 @@ func TestTwoEndpoints(t *testing.T) {
 		t.Errorf("%d and %d sessions", b.srv.Len(), other.Len())
 	}
 }
+
+// TestFragments: no client sends them; what is sent all the same is part of the path.
+func TestFragments(t *testing.T) {
+	b := newBench(t, setup{})
+	c := b.raw()
+	for path, status := range map[string]int{"/engine.io#x": 404, "/engine.io/#x": 200} {
+		c.sendf("GET %s%s HTTP/1.1\r\nHost: x\r\n\r\n", path, poll4)
+		if a := c.answer(); a.status != status {
+			t.Errorf("%s: %d %q", path, a.status, a.body)
+		}
+	}
+}

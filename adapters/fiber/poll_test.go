@@ -46,10 +46,11 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 // TestNoDeadlineIsLeftOnTheConnection rests longer than the time that Tune gives a body.
 func TestNoDeadlineIsLeftOnTheConnection(t *testing.T) {
 	b := newBench(t, setup{core: core.Config{PingInterval: 150 * time.Millisecond, PingTimeout: 150 * time.Millisecond}, tune: true})
-	for _, target := range []string{"/engine.io/" + poll4 + "&sid=nobody", "/engine.io/" + poll4} {
+	for _, request := range []string{"GET %s HTTP/1.1\r\nHost: x\r\n\r\n", "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n6"} {
+		target := "/engine.io/" + poll4 + "&sid=nobody"
 		c := b.raw()
 		for range 2 {
-			c.sendf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n6", target)
+			c.sendf(request, target)
 			if a := c.answer(); a.status != 400 {
 				t.Fatalf("%s: %d %q %v", target, a.status, a.body, a.err)
 			}

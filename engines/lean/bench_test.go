@@ -61,7 +61,9 @@ func TestAllocationBudget(t *testing.T) {
 		in := make([]byte, len(out)-4)
 		if allocs := testing.AllocsPerRun(1000, func() {
 			_, _ = conn.Write(out)
-			_, _ = io.ReadFull(conn, in)
+			if _, err := io.ReadFull(conn, in); err != nil {
+				t.Fatal(err)
+			}
 		}); allocs > budget {
 			t.Errorf("%d bytes: %v allocations", size, allocs)
 		}
