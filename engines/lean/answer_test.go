@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/goengineio/engineio/core"
 )
@@ -133,11 +132,10 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// TestHostileOffers takes headers as large as net/http lets them be. In quadratic time one of them
+// TestHostileOffers takes headers as large as net/http lets them be. In quadratic time each of them
 // would take minutes.
 func TestHostileOffers(t *testing.T) {
 	const size = 1 << 20
-	start := time.Now()
 	for _, unit := range []string{
 		" ", "\t", ",", ";", "=", `"`, `\`, "a", ", ", "; ", " ;", `",`, `a="`, "permessage-deflate", "permessage-deflate,", "permessage-deflate;",
 		"permessage-deflate; client_max_window_bits,", ";client_no_context_takeover", "; server_max_window_bits=14,permessage-deflate",
@@ -153,8 +151,5 @@ func TestHostileOffers(t *testing.T) {
 		if allocated = totalAlloc() - allocated; allocated > 100_000 {
 			t.Errorf("%q: %d bytes were allocated", unit, allocated)
 		}
-	}
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }

@@ -7,7 +7,9 @@
 // connections borrow; github.com/gobwas/ws knows the rules of RFC 6455 and unmasks.
 //
 // What a client can make a connection hold is bounded by what it has sent, not by what it has
-// announced, and by core.WebSocketOptions.MaxMessage; see MaxFragments and payload.go.
+// announced: 4 KiB at first, then four times of what has arrived, and never more than
+// core.WebSocketOptions.MaxMessage, before inflation or after. A message may consist of 16,384
+// frames, the limit of the reference's ws package; with more the connection ends with code 1008.
 package lean
 
 import (
@@ -21,10 +23,6 @@ import (
 	"github.com/goengineio/engineio/core"
 	"github.com/goengineio/engineio/internal/wire"
 )
-
-// MaxFragments is the number of frames a message may consist of (the limit of the reference's ws
-// package). One with more ends its connection with code 1008.
-const MaxFragments = 16384
 
 // Engine implements core.WebSocketEngine. One engine may serve any number of servers; its
 // connections share its buffers and compressors. It is safe for concurrent use.

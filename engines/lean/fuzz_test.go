@@ -137,7 +137,7 @@ func FuzzAppend(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, isBinary bool, code uint16, reason string) {
 		var out bytes.Buffer
-		server := accept(t, &recorded{scripted{r: strings.NewReader("")}, &out}, "", terms())
+		server := accept(t, &recorded{scripted{}, &out, new(int)}, "", terms())
 		_ = server.AppendMessage(data, isBinary, true)
 		_ = server.AppendClose(int(code), reason)
 		_ = server.AppendMessage(data, isBinary, true)
@@ -167,7 +167,7 @@ func FuzzNegotiate(f *testing.F) {
 		o := terms()
 		o.Deflate = new(core.DeflateOptions)
 		var out bytes.Buffer
-		server := accept(t, &recorded{scripted{r: strings.NewReader("")}, &out}, "", o, offer, second)
+		server := accept(t, &recorded{scripted{}, &out, new(int)}, "", o, offer, second)
 		flush(t, server)
 		_, extension, agreed := strings.Cut(out.String(), "Sec-WebSocket-Extensions: ")
 		if agreed && (!strings.HasPrefix(extension, "permessage-deflate; ") || !strings.Contains(offer+second, "permessage-deflate")) {
@@ -182,7 +182,11 @@ func FuzzNegotiate(f *testing.F) {
 // recorded keeps what is written to it.
 type recorded struct {
 	scripted
-	out *bytes.Buffer
+	out    *bytes.Buffer
+	writes *int
 }
 
-func (r *recorded) Write(p []byte) (int, error) { return r.out.Write(p) }
+func (r *recorded) Write(p []byte) (int, error) {
+	*r.writes++
+	return r.out.Write(p)
+}

@@ -12,6 +12,7 @@ import (
 const (
 	leastHeaderSize = 6 // of a client's frame: two bytes and the mask
 	maxHeaderSize   = ws.MaxHeaderSize
+	maxFragments    = 16384
 )
 
 // message is what ReadMessage has of a message so far.
@@ -27,8 +28,8 @@ type message struct {
 // with the error's code appended, one that was closed by the client the answer to that; they leave
 // with the next Flush. The error stays: later calls return the same one.
 //
-// It waits for frames itself rather than further down: what the stack holds meanwhile, every idle
-// session holds.
+// It waits for frames itself, rather than further down: an idle session's stack is as deep as the
+// wait. By way of ws.ReadHeader it takes 4 KiB instead of 2.
 func (c *connection) ReadMessage() ([]byte, bool, error) {
 	var m message
 	for c.err == nil {
@@ -57,7 +58,7 @@ func (c *connection) readFrame(m *message, n int) error {
 	if h.OpCode.IsControl() {
 		return c.readControl(h)
 	}
-	if m.fragments++; m.fragments > MaxFragments {
+	if m.fragments++; m.fragments > maxFragments {
 		return c.refuse(ws.StatusPolicyViolation, "too many fragments", nil)
 	}
 	if h.OpCode != ws.OpContinuation {
@@ -81,9 +82,6 @@ func (c *connection) readFrame(m *message, n int) error {
 
 // readHeader reads the rest of a header of which the first n bytes are in head, and checks it.
 // Whether the message is compressed is told by its first frame.
-//
-// ws.ReadHeader does the same but for the two bytes' checks. With its two reads of the connection
-// and the copy it makes of them it takes 48 ns where this takes 29, one in a hundred of an echo.
 func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed bool, err error) {
 	b := &c.head
 	if n < ws.MinHeaderSize {

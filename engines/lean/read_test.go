@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
-	"github.com/goengineio/engineio/engines/lean"
 )
 
 // sizes are those at which a header, a buffer or a growing slice changes.
@@ -212,11 +211,13 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
+const maxFragments = 16384
+
 // TestFloodOfFragments: 16,384 are fine, as in the reference; those of no length count.
 func TestFloodOfFragments(t *testing.T) {
 	server, c := connect(t, terms())
-	go c.send(frame(text, "a"), strings.Repeat(frame(continuation, ""), lean.MaxFragments-2), frame(fin|continuation, "b"),
-		frame(text, ""), strings.Repeat(frame(continuation, "x"), lean.MaxFragments))
+	go c.send(frame(text, "a"), strings.Repeat(frame(continuation, ""), maxFragments-2), frame(fin|continuation, "b"),
+		frame(text, ""), strings.Repeat(frame(continuation, "x"), maxFragments))
 	wantMessage(t, server, "ab", false)
 	wantError(t, server, false, 1008)
 }
