@@ -106,7 +106,7 @@ func qValue(parameters string) float64 {
 			continue
 		}
 		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-		if err != nil || q < 0 || q > 1 {
+		if err != nil || !(q >= 0 && q <= 1) { // it may be NaN
 			return 0
 		}
 		return q

@@ -36,9 +36,20 @@ type Config struct {
 	// MaxPayload limits, in bytes, the body of a POST and a WebSocket message after inflation
 	// (maxHttpBufferSize). Default 1,000,000. Clients learn it from the handshake.
 	MaxPayload int64
-	// MaxBuffered limits, in bytes, what may wait to be sent to one session. Default 16 MiB, and
-	// never less than 4 x MaxPayload. A session that exceeds it is closed with ErrBufferFull.
+	// MaxBuffered limits, in bytes of data, what may wait to be sent to one session. Default 16 MiB,
+	// and never less than 4 x MaxPayload. No more messages may wait than one for every 32 of these
+	// bytes, or 1,024 if that is more. BufferPolicy says what becomes of a session that exceeds it.
 	MaxBuffered int64
+	// BufferPolicy is about clients that read more slowly than they are sent to. The default closes
+	// their sessions.
+	BufferPolicy BufferPolicy
+	// WriteTimeout is how long a write to a WebSocket may get no further before the connection is
+	// cut. Default PingInterval + PingTimeout. It also bounds large answers to polls under net/http
+	// where the http.Server has no WriteTimeout of its own.
+	WriteTimeout time.Duration
+	// MaxSessions limits the sessions that are open at a time; further handshakes are refused with
+	// status 503. Default 0: no limit but memory and descriptors.
+	MaxSessions int
 
 	// Transports lists the enabled transports. Default: Polling and WebSocket.
 	Transports []Transport
@@ -119,6 +130,17 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// BufferPolicy says what happens when more than Config.MaxBuffered would wait for a client.
+type BufferPolicy uint8
+
+const (
+	// CloseSession closes the session with TransportError and ErrBufferFull: its client has missed
+	// something, and knows it.
+	CloseSession BufferPolicy = iota
+	// RefuseMessage has Send return ErrBufferFull and forget the message; the session goes on.
+	RefuseMessage
+)
+
 const (
 	defaultPingInterval   = 25 * time.Second
 	defaultPingTimeout    = 20 * time.Second
@@ -127,6 +149,10 @@ const (
 	defaultMaxBuffered    = 16 << 20
 
 	compressionThreshold = 1024
+
+	// How many messages may wait: a bound for what empty ones cost.
+	leastWaiting    = 1024
+	bytesPerWaiting = 32
 
 	// heldPoll is how long a poll waits that arrives while an upgrade is under way.
 	heldPoll = 100 * time.Millisecond
@@ -162,6 +188,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxBuffered == 0 {
 		c.MaxBuffered = max(defaultMaxBuffered, 4*c.MaxPayload)
 	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = c.PingInterval + c.PingTimeout
+	}
 	if len(c.Transports) == 0 {
 		c.Transports = []Transport{Polling, WebSocket}
 	}
@@ -194,7 +223,7 @@ func (c Config) validate() error {
 	for _, d := range []struct {
 		field string
 		value time.Duration
-	}{{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout}, {"UpgradeTimeout", c.UpgradeTimeout}} {
+	}{{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout}, {"UpgradeTimeout", c.UpgradeTimeout}, {"WriteTimeout", c.WriteTimeout}} {
 		if d.value < time.Millisecond {
 			bad(d.field, "%v is less than a millisecond", d.value)
 		}
@@ -203,6 +232,12 @@ func (c Config) validate() error {
 		bad("MaxPayload", "%d bytes; it must be positive", c.MaxPayload)
 	} else if c.MaxBuffered < 4*c.MaxPayload {
 		bad("MaxBuffered", "%d bytes is less than four times MaxPayload (%d)", c.MaxBuffered, c.MaxPayload)
+	}
+	if c.BufferPolicy > RefuseMessage {
+		bad("BufferPolicy", "unknown policy %d", c.BufferPolicy)
+	}
+	if c.MaxSessions < 0 {
+		bad("MaxSessions", "%d", c.MaxSessions)
 	}
 	for _, t := range c.Transports {
 		if t != Polling && t != WebSocket {
@@ -219,6 +254,13 @@ func (c Config) validate() error {
 	}
 	if d := c.PerMessageDeflate; d != nil && (d.Level < flate.HuffmanOnly || d.Level > flate.BestCompression) {
 		bad("PerMessageDeflate", "level %d is not between %d and %d", d.Level, flate.HuffmanOnly, flate.BestCompression)
+	}
+	if c.CORS != nil {
+		for _, origin := range c.CORS.AllowedOrigins {
+			if openEnded(origin) {
+				bad("CORS", "the origin %q also allows hosts that only begin like it", origin)
+			}
+		}
 	}
 	if c.CORS != nil && reflectsAnyOrigin(c.CORS) {
 		bad("CORS", "AllowCredentials with all origins would hand every site the user's session")

@@ -11,10 +11,10 @@ func (s *Socket) conflate() {
 		return
 	}
 	var messages []Message
-	var control, earlier []outgoing
+	var control, earlier, shown []outgoing
 	var sent []func()
 	var size int64
-	for _, p := range s.out {
+	for _, p := range s.waiting() {
 		if p.Type != parser.Message {
 			control = append(control, p)
 			continue
@@ -23,7 +23,7 @@ func (s *Socket) conflate() {
 			earlier = append(earlier, p)
 			continue
 		}
-		messages = append(messages, Message{Data: p.Data, Binary: p.Binary, NoCompress: !p.compress})
+		messages, shown = append(messages, p.message()), append(shown, p)
 		size += int64(len(p.Data))
 		if p.sent != nil {
 			sent = append(sent, p.sent)
@@ -32,22 +32,27 @@ func (s *Socket) conflate() {
 	if len(messages) == 0 {
 		return
 	}
-	s.out, s.conflating = control, true
+	s.setWaiting(control)
+	s.conflating = true
 	s.mu.Unlock()
 	result := s.callConflate(f, messages)
 	s.srv.conflated.Add(int64(max(0, len(messages)-len(result))))
 	s.mu.Lock()
 	s.conflating = false
 	if s.state == stateClosed {
+		s.keepUnsentBefore(append(earlier, shown...))
+		if s.closeDue() {
+			go s.deliverClose()
+		}
 		return
 	}
 	s.buffered -= size
-	out := append(s.takeControl(), earlier...)
+	out := append(s.takeControl(nil), earlier...)
 	for _, m := range result {
 		out = append(out, outgoing{Packet: messagePacket(m), compress: !m.NoCompress, conflated: true})
 		s.buffered += int64(len(m.Data))
 	}
-	s.callbacks -= len(sent)
+	s.callbacks -= int32(len(sent))
 	switch n := len(earlier) + len(result); {
 	case len(sent) == 0:
 	case n == 0:
@@ -67,7 +72,7 @@ func (s *Socket) conflate() {
 			}
 		}
 	}
-	s.out = append(out, s.out...) // what was sent meanwhile comes last
+	s.setWaiting(append(out, s.waiting()...)) // what was sent meanwhile comes last
 }
 
 // callConflate drops nothing if the function panics: the session ends anyway.
@@ -76,17 +81,19 @@ func (s *Socket) callConflate(f func(*Socket, []Message) []Message, messages []M
 	return f(s, messages)
 }
 
-// takeControl takes the packets that do not wait for conflation. Called with mu locked.
-func (s *Socket) takeControl() (control []outgoing) {
-	rest := s.out[:0]
-	for _, p := range s.out {
+// takeControl moves the packets that do not wait for conflation to the end of control. Called with
+// mu locked.
+func (s *Socket) takeControl(control []outgoing) []outgoing {
+	waiting := s.waiting()
+	rest := waiting[:0]
+	for _, p := range waiting {
 		if p.Type == parser.Message {
 			rest = append(rest, p)
 		} else {
 			control = append(control, p)
 		}
 	}
-	clear(s.out[len(rest):])
-	s.out = rest
+	clear(waiting[len(rest):])
+	s.setWaiting(rest)
 	return control
 }

@@ -28,6 +28,16 @@ func reflectsAnyOrigin(o *cors.Options) bool {
 	return o.AllowCredentials && !byFunc && (len(o.AllowedOrigins) == 0 || slices.Contains(o.AllowedOrigins, "*"))
 }
 
+// openEnded reports whether a pattern ends with a wildcard for part of the host: https://example.com*
+// matches https://example.com.evil.example as well (CVE-2019-25211 of another package).
+func openEnded(origin string) bool {
+	scheme, rest, found := strings.Cut(origin, "://")
+	if !found {
+		return origin != "*" && strings.HasSuffix(origin, "*")
+	}
+	return scheme != "" && rest != "*" && strings.HasSuffix(rest, "*") && !strings.HasSuffix(rest, ":*")
+}
+
 // answerCORS sets the CORS headers of an answer, errors included, and answers preflight requests.
 // Where the application's own middleware has set them already, nothing is added.
 func (s *Server) answerCORS(x Exchange) (answered bool) {
@@ -40,7 +50,7 @@ func (s *Server) answerCORS(x Exchange) (answered bool) {
 		return false
 	}
 	w := headerWriter{}
-	s.cors.HandlerFunc(w, x.Request())
+	s.protect(func() { s.cors.HandlerFunc(w, x.Request()) }) // it may ask the application
 	for name, values := range w {
 		for i, value := range values {
 			if i == 0 && name != "Vary" {
@@ -108,7 +118,9 @@ func (s *Server) admitted(r *http.Request, origin string) bool {
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("Origin", origin)
-	return s.cors.OriginAllowed(r)
+	allowed := false
+	s.protect(func() { allowed = s.cors.OriginAllowed(r) })
+	return allowed
 }
 
 // switchingHeaders returns the response headers that go along with a 101: what middleware has set,

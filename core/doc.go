@@ -16,12 +16,13 @@
 // sessions, socket.go is the session with its one way to the closed state. Two mechanisms carry a
 // session: polling.go (somebody comes to fetch; jsonp.go and compress.go are about the form of the
 // answer) and duplex.go (either side can speak at any time). upgrade.go moves a session from the
-// first to the second. receive.go is the way in, flush.go the way out, heartbeat.go the clock.
+// first to the second. receive.go is the way in, flush.go the way out, heartbeat.go and clock.go
+// the time. request.go is what a session keeps of its first request, stats.go what an operator sees.
 //
 // # Ownership
 //
 // One mutex in each Socket guards all of its mutable state. It is held for work in memory only:
-// never across I/O, a callback, or another lock.
+// never across I/O, a callback, or another lock but that of the clock, which takes none in turn.
 //
 // I/O and callbacks are done under a token, a flag that is taken and returned under the mutex:
 //
@@ -44,9 +45,9 @@
 // touches the session twice: when probing begins, and to be adopted. Its read deadline is the
 // upgrade timeout.
 //
-// There is one timer for each session. Its function compares the clock with the deadline and acts
-// by phase, so a stale firing does nothing. (A second one exists only on busy WebSockets, to bound
-// by 2 ms how long replies are held back to leave together.)
+// There is one timer for each session, a place in the server's clock. What it calls compares the time
+// with the deadline and acts by phase, so a stale call does nothing. (A real timer exists only on busy
+// WebSockets, to bound by 2 ms how long replies are held back to leave together.)
 //
 // The closed state has one entrance, Socket.finish, which takes everything out of the session under
 // the mutex and acts afterwards: the registry, the waiting poll, the probe, the connection.

@@ -12,6 +12,7 @@ type duplex struct {
 	socket *Socket
 	conn   WebSocketConn
 	base64 bool // the client cannot take binary
+	parted bool // it was closed for good; guarded by the server's mu
 	// Used by the reading goroutine alone:
 	adopted bool // the connection is the session's transport
 	held    bool // output may be held back
@@ -21,35 +22,40 @@ type duplex struct {
 func (s *Socket) startDuplex(link *duplex) {
 	link.adopted = true
 	s.mu.Lock()
+	if s.state == stateClosed {
+		code := s.closeCode()
+		s.mu.Unlock()
+		link.farewell(code)
+		return
+	}
 	s.link = link
+	early := s.out // the session can be found since it was registered
+	s.out = nil
 	s.queue(outgoing{Packet: s.openPacket(WebSocket)})
 	if m := s.srv.cfg.InitialPacket; m != nil {
 		s.queue(outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
 	}
+	if early != nil {
+		s.out.packets = append(s.out.packets, early.packets...)
+	}
+	s.beginBeating() // behind the open packet, whatever the interval
 	s.kick()
 }
 
 // append encodes what was taken into the connection's buffer.
 func (d *duplex) append(codec parser.Codec, t *taken) error {
-	var scratch [256]byte
-	for i := range t.packets {
-		p := &t.packets[i]
-		if p.prepared != nil && !d.base64 && (!p.compress || d.socket.srv.cfg.PerMessageDeflate == nil) {
-			if err := d.conn.AppendFrame(p.prepared.frame(codec)); err != nil {
-				return err
-			}
-			continue
-		}
-		if p.Binary && !d.base64 && codec.Revision() == 4 {
-			if err := d.conn.AppendMessage(p.Data, true, p.compress); err != nil {
-				return err
-			}
-			continue
-		}
-		frame, binary := codec.AppendFrame(scratch[:0], p.Packet, d.base64)
-		if err := d.conn.AppendMessage(frame, binary, p.compress); err != nil {
+	t.end, t.refused = 0, false
+	for i := range t.batch.packets {
+		p := &t.batch.packets[i]
+		if err := d.appendPacket(codec, p, &t.batch.frame); err != nil {
 			return err
 		}
+		end := d.conn.Unflushed()
+		if end == t.end { // after a close frame nothing else is taken; the session is about to end
+			t.refused = true
+			break
+		}
+		p.end, t.end = uint32(end), end
 	}
 	if t.pongDue {
 		if err := d.conn.AppendPong(t.pong); err != nil {
@@ -57,9 +63,24 @@ func (d *duplex) append(codec parser.Codec, t *taken) error {
 		}
 	}
 	if t.last {
-		return d.conn.AppendClose(t.code, "")
+		if err := d.conn.AppendClose(t.code, ""); err != nil {
+			return err
+		}
 	}
+	t.end = d.conn.Unflushed()
 	return nil
+}
+
+func (d *duplex) appendPacket(codec parser.Codec, p *outgoing, scratch *[]byte) error {
+	if p.prepared != nil && !d.base64 && (!p.compress || d.socket.srv.cfg.PerMessageDeflate == nil) {
+		return d.conn.AppendFrame(p.prepared.frame(codec))
+	}
+	if p.Binary && !d.base64 && codec.Revision() == 4 {
+		return d.conn.AppendMessage(p.Data, true, p.compress)
+	}
+	frame, binary := codec.AppendFrame((*scratch)[:0], p.Packet, d.base64)
+	*scratch = frame
+	return d.conn.AppendMessage(frame, binary, p.compress)
 }
 
 // farewell tells the client that the session is over. The caller holds the write token for good.
@@ -70,7 +91,7 @@ func (d *duplex) farewell(code int) {
 		_ = d.conn.Close()
 		return
 	}
-	d.socket.srv.parting(d.conn)
+	d.socket.srv.parting(d)
 }
 
 // closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
@@ -78,6 +99,8 @@ func (d *duplex) farewell(code int) {
 func (s *Socket) closeCode() int {
 	var broken *WebSocketError
 	switch {
+	case s.err == nil && !s.srv.isClosing():
+		return 0
 	case errors.As(s.err, &broken) && !broken.Peer:
 		return broken.Code
 	case errors.Is(s.err, ErrInvalidUTF8):
@@ -88,34 +111,44 @@ func (s *Socket) closeCode() int {
 	return 0
 }
 
-// readLoop delivers what the client sends until the connection ends, and closes it.
-func (s *Socket) readLoop(link *duplex) {
+// readLoop delivers what the client sends until the connection ends, and closes it. It is the one
+// goroutine of an idle session, so it keeps its own frame and those below it small: that is what
+// the stack has to hold while the session waits.
+func (d *duplex) readLoop() {
+	s := d.socket
+	defer s.srv.leave()
 	for {
-		data, binary, err := link.conn.ReadMessage()
+		data, binary, err := d.conn.ReadMessage()
 		if err != nil {
 			s.readFailed(err)
-			s.srv.parted(link.conn)
+			s.srv.parted(d)
 			return
 		}
-		if s.srv.debugging() {
-			s.debug(scopeWS, "message received", "bytes", len(data), "binary", binary)
+		if !d.receive(data, binary) {
+			s.srv.linger(d)
+			return
 		}
-		p, err := s.decodeFrame(data, binary)
-		if err != nil {
-			break
-		}
-		if !s.acquire(false) {
-			break
-		}
-		link.held = link.conn.Buffered()
-		s.hold = holdNext
-		if link.held {
-			s.hold = holdBoth
-		}
-		s.handle(p)
-		s.releaseHolding(link.held)
 	}
-	s.srv.linger(link.conn)
+}
+
+// receive acts upon one message. It returns false when the session has ended.
+func (d *duplex) receive(data []byte, binary bool) bool {
+	s := d.socket
+	if s.srv.debugging() {
+		s.debug(scopeWS, "message received", "bytes", len(data), "binary", binary)
+	}
+	p, err := s.decodeFrame(data, binary)
+	if err != nil || !s.acquire(false) {
+		return false
+	}
+	d.held = d.conn.Buffered()
+	s.hold = holdNext
+	if d.held {
+		s.hold = holdBoth
+	}
+	s.handle(p)
+	s.releaseHolding(d.held)
+	return true
 }
 
 // releaseHolding returns the receive token; with more input at hand, output stays held back.
@@ -140,7 +173,7 @@ func (s *Socket) decodeFrame(data []byte, binary bool) (parser.Packet, error) {
 		s.close(TransportError, ErrInvalidUTF8)
 		return parser.Packet{}, ErrInvalidUTF8
 	}
-	p, err := s.codec.DecodeFrame(data, binary)
+	p, err := s.codec().DecodeFrame(data, binary)
 	if err != nil {
 		s.close(ParseError, err)
 	}
@@ -172,7 +205,7 @@ func (d *duplex) onPing(data []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.pong, s.pongDue = append([]byte(nil), data...), true
+	s.more().pong, s.pongDue = append([]byte(nil), data...), true
 	s.kick()
 }
 

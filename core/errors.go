@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 )
 
@@ -44,7 +45,8 @@ type RequestError struct {
 	Message string
 	// Context names the cause more closely where the reference does: INVALID_ORIGIN,
 	// TRANSPORT_MISMATCH, TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH, ID_GENERATION_ERROR,
-	// MIDDLEWARE_FAILURE. Otherwise empty.
+	// MIDDLEWARE_FAILURE; and TOO_MANY_SESSIONS and SERVER_CLOSED (status 503).
+	// Otherwise empty.
 	Context string
 }
 
@@ -65,11 +67,33 @@ func (e *RequestError) text() string {
 }
 
 func (e *RequestError) status() int {
-	if e.Code == Forbidden {
-		return 403
+	switch {
+	case e.Context == tooManySessions, e.Context == serverClosed:
+		return http.StatusServiceUnavailable
+	case e.Code == Forbidden:
+		return http.StatusForbidden
 	}
-	return 400
+	return http.StatusBadRequest
 }
+
+// closeCode is the code of a close frame that stands for the error, when it is too late for a status.
+func (e *RequestError) closeCode() int {
+	if e.Context == tooManySessions {
+		return closeTryAgainLater
+	}
+	return closeGoingAway
+}
+
+func errTooManySessions() *RequestError {
+	return &RequestError{Code: BadRequest, Message: "Too many sessions", Context: tooManySessions}
+}
+
+// The contexts of handshakes beyond Config.MaxSessions, and of those that were under way when the
+// server began to close.
+const (
+	tooManySessions = "TOO_MANY_SESSIONS"
+	serverClosed    = "SERVER_CLOSED"
+)
 
 // CloseReason says why a session ended, in the words of the reference.
 type CloseReason string
@@ -92,10 +116,12 @@ const (
 var (
 	// ErrClosed is returned by Send once the session is closing or closed.
 	ErrClosed = errors.New("engine.io: session is closed")
+	// ErrDropped is returned by SendVolatile for a message that could not leave at once.
+	ErrDropped = errors.New("engine.io: volatile message dropped")
 	// ErrServerClosed is returned once Shutdown or Close of the server was called.
 	ErrServerClosed = errors.New("engine.io: server is closed")
 
-	// ErrBufferFull: more than Config.MaxBuffered bytes waited for a slow client.
+	// ErrBufferFull: more than Config.MaxBuffered waited for a slow client. Send returns it, too.
 	ErrBufferFull = errors.New("engine.io: too much unsent data")
 	// ErrTooLarge: a message or body exceeds Config.MaxPayload.
 	ErrTooLarge = errors.New("engine.io: larger than MaxPayload")

@@ -22,6 +22,9 @@ type Exchange interface {
 	RemoteAddr() string
 	// Request returns a copy of the request, without body, that stays valid after the exchange.
 	Request() *http.Request
+	// Keep returns what a session keeps of the request; package core's Keep does it for those that
+	// are a http.Request anyway.
+	Keep() Kept
 	// Body reads the request's body. It fails with ErrTooLarge, without having read more, when
 	// the body exceeds limit bytes, and with another error when it did not arrive by deadline.
 	// The slice belongs to the caller.
@@ -44,10 +47,12 @@ type Exchange interface {
 	// else ends the wait is Expired, and the poll is answered.
 	Wait(w *Waiter) WaitResult
 	// Hijack takes the connection over and has serve called with it, and with what was read
-	// beyond the request, on another goroutine or on this one, possibly after Serve returned.
-	// serve must close the connection. An error means that nothing was taken over; the request
+	// beyond the request, on this goroutine or another one, possibly after Serve returned. What
+	// serve returns is called afterwards, unless it is nil, and takes as long as the connection
+	// lives: on a fresh goroutine if possible, since a stack that was needed once stays. Serve and
+	// what it returns close the connection. An error means that nothing was taken over; the request
 	// can be answered still.
-	Hijack(serve func(conn net.Conn, buffered []byte)) error
+	Hijack(serve func(conn net.Conn, buffered []byte) (rest func())) error
 }
 
 // WaitResult says why Exchange.Wait returned.

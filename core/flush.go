@@ -1,10 +1,65 @@
 package core
 
 import (
+	"sync"
 	"time"
 
 	"github.com/goengineio/engineio/parser"
 )
+
+// batch is a list of packets that wait, or are being sent. Sessions borrow one while there is
+// something to send.
+type batch struct {
+	packets []outgoing
+	plain   []parser.Packet // the same, for the codec of payloads
+	frame   []byte          // one of them, encoded
+}
+
+// batches is the pool that a server's sessions borrow from.
+type batches struct{ pool sync.Pool }
+
+// How long a list, or a frame, may be to be used again.
+const (
+	keptPackets = 64
+	keptFrame   = 4096
+)
+
+func (p *batches) get() *batch {
+	if b, ok := p.pool.Get().(*batch); ok {
+		return b
+	}
+	return new(batch)
+}
+
+func (p *batches) put(b *batch) {
+	if cap(b.packets) > keptPackets || cap(b.plain) > keptPackets || cap(b.frame) > keptFrame {
+		return
+	}
+	clear(b.packets) // they refer to the application's data
+	clear(b.plain)
+	b.packets, b.plain = b.packets[:0], b.plain[:0]
+	p.pool.Put(b)
+}
+
+// waiting returns the packets that no transport has taken. Called with mu locked.
+func (s *Socket) waiting() []outgoing {
+	if s.out == nil {
+		return nil
+	}
+	return s.out.packets
+}
+
+// setWaiting replaces them. Called with mu locked.
+func (s *Socket) setWaiting(packets []outgoing) {
+	switch {
+	case len(packets) == 0:
+		s.out = nil
+	case s.out == nil:
+		s.out = &batch{packets: packets}
+	default:
+		s.out.packets = packets
+	}
+}
 
 // hold says whether output on a WebSocket is held back to leave together with what follows.
 type hold uint8
@@ -17,7 +72,10 @@ const (
 
 // queue appends a packet to what waits. Called with mu locked.
 func (s *Socket) queue(p outgoing) {
-	s.out = append(s.out, p)
+	if s.out == nil {
+		s.out = s.srv.batches.get()
+	}
+	s.out.packets = append(s.out.packets, p)
 	s.buffered += int64(len(p.Data))
 	if p.sent != nil {
 		s.callbacks++
@@ -25,6 +83,14 @@ func (s *Socket) queue(p outgoing) {
 	if f := s.hooks.packetCreate; f != nil {
 		s.note(func() { f(p.Packet) })
 	}
+}
+
+// sizeOf returns the bytes of data in packets.
+func sizeOf(packets []outgoing) (size int64) {
+	for i := range packets {
+		size += int64(len(packets[i].Data))
+	}
+	return size
 }
 
 // kick sees to it that what waits gets on its way. It is called with mu locked and unlocks it.
@@ -68,7 +134,7 @@ func (s *Socket) holdForAWhile() {
 func (s *Socket) onHoldTimer() {
 	s.mu.Lock()
 	s.holdSet = false
-	if s.hold != holdBoth || !s.pending() {
+	if s.link == nil || !s.pending() {
 		s.mu.Unlock()
 		return
 	}
@@ -92,27 +158,33 @@ func (s *Socket) letGo() {
 
 // pending reports whether there is something to write. Called with mu locked.
 func (s *Socket) pending() bool {
+	if s.answering { // the last poll's answer comes first
+		return false
+	}
 	if s.conflating {
 		return s.pongDue || s.controlWaits()
 	}
-	return len(s.out) > 0 || s.pongDue || s.state == stateClosing
+	return s.out != nil || s.pongDue || s.state == stateClosing
 }
 
 // controlWaits reports whether a packet waits that is no message. Called with mu locked.
 func (s *Socket) controlWaits() bool {
-	for i := range s.out {
-		if s.out[i].Type != parser.Message {
+	for _, p := range s.waiting() {
+		if p.Type != parser.Message {
 			return true
 		}
 	}
 	return false
 }
 
-// taken is what one write brings to the network.
+// taken is what one write brings to the network. Where each message ends among its bytes is noted
+// beside the message, so that it is known what a write that failed has handed over.
 type taken struct {
 	link    *duplex
-	packets []outgoing
+	batch   *batch
 	size    int64
+	end     int  // of all frames, in bytes
+	refused bool // the connection took no more frames
 	pong    []byte
 	pongDue bool
 	last    bool // the close frame follows
@@ -121,23 +193,38 @@ type taken struct {
 
 // take empties the buffer. Called with mu locked and the write token held.
 func (s *Socket) take() taken {
+	s.inFlight++
 	if s.conflating {
-		t := taken{link: s.link, packets: s.takeControl(), pong: s.pong, pongDue: s.pongDue}
-		s.pong, s.pongDue = nil, false
-		s.noteFlush(t.packets)
+		t := taken{link: s.link, batch: s.srv.batches.get()}
+		t.batch.packets = s.takeControl(t.batch.packets)
+		s.takePong(&t)
+		s.noteFlush(t.batch.packets)
 		return t
 	}
-	t := taken{
-		link: s.link, packets: s.out, size: s.buffered,
-		pong: s.pong, pongDue: s.pongDue, last: s.state == stateClosing,
-	}
-	s.out, s.spare = s.spare[:0], nil
-	s.pong, s.pongDue = nil, false
+	t := taken{link: s.link, batch: s.takeOut(), last: s.state == stateClosing}
+	t.size = sizeOf(t.batch.packets)
+	s.takePong(&t)
 	if t.last {
 		s.leaving, t.code = true, s.closeCode()
 	}
-	s.noteFlush(t.packets)
+	s.noteFlush(t.batch.packets)
 	return t
+}
+
+// takeOut empties the buffer. Called with mu locked.
+func (s *Socket) takeOut() *batch {
+	b := s.out
+	if s.out = nil; b == nil {
+		b = s.srv.batches.get()
+	}
+	return b
+}
+
+func (s *Socket) takePong(t *taken) {
+	if s.pongDue {
+		t.pong, t.pongDue = s.rare.pong, true
+		s.rare.pong, s.pongDue = nil, false
+	}
 }
 
 // flush takes the write token and writes. It is called with mu locked, the token free and a link
@@ -158,42 +245,72 @@ func (s *Socket) flush(block bool) {
 // write brings t and what comes up meanwhile to the network, then returns the write token.
 func (s *Socket) write(t taken, block bool) {
 	for round := 1; ; round++ {
-		err := t.link.append(s.codec, &t)
+		err := t.link.append(s.codec(), &t)
 		done := false
 		if err == nil {
 			done, err = t.link.conn.Flush(block)
 		}
 		if err == nil && !done {
-			s.goBlocking(func() {
-				_, err := t.link.conn.Flush(true)
-				if s.written(&t, err) {
-					s.write(t, true)
-				}
-			})
+			s.goBlocking(t, true)
 			return
 		}
 		if !s.written(&t, err) {
 			return
 		}
 		if !block && round == 4 { // others keep sending: the caller has waited long enough
-			s.goBlocking(func() { s.write(t, true) })
+			s.goBlocking(t, false)
 			return
 		}
 	}
 }
 
-// goBlocking hands the write token to a goroutine that may wait for the network.
-func (s *Socket) goBlocking(work func()) {
+// goBlocking hands the write token, and what it has taken, to a goroutine that may wait for the
+// network. appended says that it is in the connection's buffer already.
+func (s *Socket) goBlocking(t taken, appended bool) {
 	s.mu.Lock()
 	s.blocking = true
 	closed := s.state == stateClosed
-	link := s.link
 	s.mu.Unlock()
 	if closed {
-		_ = link.conn.Close() // the client does not read; a close frame would not reach it
+		_ = t.link.conn.Close() // the client does not read; a close frame would not reach it
+		s.settle(&t)
 		return
 	}
-	go work()
+	go s.writeBlocking(t, appended)
+}
+
+func (s *Socket) writeBlocking(t taken, appended bool) {
+	if appended {
+		_, err := t.link.conn.Flush(true)
+		if !s.written(&t, err) {
+			return
+		}
+	}
+	s.write(t, true)
+}
+
+// settle accounts for what was taken by a write that found the session closed.
+func (s *Socket) settle(t *taken) {
+	s.mu.Lock()
+	s.inFlight--
+	s.keepUnsentBefore(t.unwritten())
+	due := s.closeDue()
+	s.mu.Unlock()
+	if due {
+		go s.deliverClose()
+	}
+}
+
+// unwritten returns what a write has not handed to the network, or the connection has not taken.
+// It is called by the write token's holder when the write is over.
+func (t *taken) unwritten() []outgoing {
+	handed := t.end - t.link.conn.Unflushed()
+	for i, p := range t.batch.packets {
+		if p.end == 0 || int64(p.end) > int64(handed) {
+			return t.batch.packets[i:]
+		}
+	}
+	return nil
 }
 
 // written accounts for a write. It returns true with the next one in t, or false after it returned
@@ -203,17 +320,21 @@ func (s *Socket) written(t *taken, err error) bool {
 	if s.state == stateClosed {
 		code := s.closeCode()
 		s.mu.Unlock()
+		s.settle(t)
 		t.link.farewell(code) // on behalf of whoever closed the session
 		return false
 	}
+	s.inFlight--
 	s.buffered -= t.size
+	s.traffic.out.add(len(t.batch.packets), t.size)
+	if err != nil || t.refused {
+		s.keepUnsent(t.unwritten())
+		s.srv.countStalled(err)
+	}
 	if err == nil {
-		s.noteDrain(t.packets)
+		s.noteDrain(t.batch.packets)
 	}
-	clear(t.packets)
-	if s.spare == nil && cap(t.packets) <= 64 {
-		s.spare = t.packets[:0]
-	}
+	s.srv.batches.put(t.batch)
 	switch {
 	case err != nil:
 		s.finish(TransportError, err, true)

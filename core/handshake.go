@@ -27,41 +27,71 @@ func newID() string {
 // handshakePolling opens a session whose first poll is this request.
 func (s *Server) handshakePolling(x Exchange, p params) {
 	if s.isClosing() {
-		refuseClosed(x)
+		s.refuseClosed(x)
 		return
 	}
 	socket, err := s.newSocket(x, p)
 	if err == nil {
-		socket.polling = pollingAnswer{base64: p.base64 || p.jsonp, jsonp: p.jsonp, index: digits(p.j)}
-		err = s.register(socket)
+		socket.answerAs(p)
+		err = s.register(socket, Polling)
 	}
 	if err != nil {
 		s.refuseRequest(x, err, false)
 		return
 	}
-	packets := []outgoing{{Packet: socket.openPacket(Polling)}}
-	if m := s.cfg.InitialPacket; m != nil {
-		packets = append(packets, outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
-	}
-	if s.cfg.Cookie != nil {
-		x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
-	}
-	socket.mu.Lock()
-	socket.noteFlush(packets)
-	socket.mu.Unlock()
-	if err := socket.answerPoll(x, packets, true); err == nil {
-		socket.mu.Lock()
-		socket.noteDrain(packets)
-		socket.mu.Unlock()
-	}
+	socket.startHeartbeat()
+	s.answerHandshake(x, socket)
 	// On a goroutine of its own, since some frameworks send the answer when the handler returns.
 	go socket.connected()
+}
+
+// answerAs fixes the form that answers to polls have.
+func (s *Socket) answerAs(p params) {
+	if s.base64, s.jsonp = p.base64 || p.jsonp, p.jsonp; p.jsonp {
+		s.rare = &rare{index: digits(p.j)}
+	}
+}
+
+func (s *Server) answerHandshake(x Exchange, socket *Socket) {
+	b := s.batches.get()
+	socket.beginPolling(b)
+	if s.cfg.Cookie != nil {
+		s.setCookie(x, socket)
+	}
+	if err := socket.answerPoll(x, b, true); err == nil {
+		socket.mu.Lock()
+		socket.noteDrain(b.packets)
+		socket.mu.Unlock()
+	}
+	s.batches.put(b)
+}
+
+// beginPolling puts what a session begins with into b. Like setCookie it is kept apart for its frame:
+// the stack of a connection is as large as its deepest call has been, see Exchange.Wait.
+//
+//go:noinline
+func (s *Socket) beginPolling(b *batch) {
+	b.packets = append(b.packets, outgoing{Packet: s.openPacket(Polling)})
+	if m := s.srv.cfg.InitialPacket; m != nil {
+		b.packets = append(b.packets, outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteFlush(b.packets)
+	if s.state != stateClosed {
+		s.traffic.out.add(len(b.packets), sizeOf(b.packets))
+	}
+}
+
+//go:noinline
+func (s *Server) setCookie(x Exchange, socket *Socket) {
+	x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
 }
 
 // handshakeWebSocket opens a session on a WebSocket.
 func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params) {
 	if s.isClosing() {
-		refuseClosed(x)
+		s.refuseClosed(x)
 		return
 	}
 	socket, refused := s.newSocket(x, p)
@@ -69,63 +99,86 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 		s.refuseRequest(x, refused, true)
 		return
 	}
-	s.takeOver(x, engine, socket, true, func(link *duplex) {
-		if err := s.register(socket); err != nil {
-			// The server is closing, or somebody just took the same id.
-			_ = link.conn.AppendClose(closeGoingAway, "")
+	s.takeOver(x, engine, socket, true, func(link *duplex) bool {
+		if err := s.register(socket, WebSocket); err != nil {
+			// The server is closing, or somebody just took the same id or the last place.
+			s.refused(err, socket.remote, socket.Request)
+			_ = link.conn.AppendClose(err.closeCode(), "")
 			_, _ = link.conn.Flush(false)
-			s.linger(link.conn)
-			return
+			s.linger(link)
+			return false
 		}
 		link.base64 = p.base64
 		time.Sleep(openPause)
 		socket.startDuplex(link)
 		socket.connected()
-		socket.readLoop(link)
+		return true
 	})
 }
 
-// takeOver hijacks the request's connection, makes it a WebSocket and hands it to serve, on a
-// goroutine where nothing of the request is left.
-func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, serve func(*duplex)) {
+// takeOver hijacks the request's connection, makes it a WebSocket and hands it to begin, on a
+// goroutine where nothing of the request is left. If begin returns true, the connection is the
+// session's from there; otherwise it is closed.
+func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, begin func(*duplex) bool) {
 	request, header := x.Request(), switchingHeaders(x)
 	if initial && s.cfg.Cookie != nil {
 		header.Add("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
 	}
 	s.callHeaders(header, request, initial)
 	subprotocol := offeredSubprotocol(x)
-	err := x.Hijack(func(conn net.Conn, buffered []byte) {
+	err := x.Hijack(func(conn net.Conn, buffered []byte) (rest func()) {
 		s.stay()
-		defer s.leave()
 		link := &duplex{socket: socket}
-		ws, err := engine.Accept(conn, buffered, request, WebSocketOptions{
+		if !s.accept(link, engine, conn, buffered, request, WebSocketOptions{
 			Header:       header,
 			Subprotocol:  subprotocol,
 			Deflate:      s.cfg.PerMessageDeflate,
 			MaxMessage:   s.cfg.MaxPayload,
-			WriteTimeout: s.cfg.PingInterval + s.cfg.PingTimeout,
+			WriteTimeout: s.cfg.WriteTimeout,
 			OnPing:       link.onPing,
 			BeforeRead:   link.beforeRead,
-		})
-		if err != nil {
-			s.debug(scopeWS, "handshake failed", "error", err)
-			_ = conn.Close()
-			return
+		}) {
+			if !initial {
+				s.counters.upgradesFailed.Add(1)
+			}
+			s.leave()
+			return nil
 		}
-		link.conn = ws
-		if s.debugging() {
-			socket.debug(scopeWS, "connection accepted", "deflate", s.cfg.PerMessageDeflate != nil, "subprotocol", subprotocol)
+		if !begin(link) {
+			s.leave()
+			return nil
 		}
-		if _, err := ws.Flush(true); err != nil {
-			_ = ws.Close()
-			return
-		}
-		serve(link)
+		return link.readLoop
 	})
 	if err != nil {
-		s.log.Warn("websocket upgrade impossible", "scope", scopeWS, "error", err)
+		if !initial {
+			s.counters.upgradesFailed.Add(1)
+		}
+		s.warn(scopeWS, "websocket upgrade impossible", "error", err)
 		refuseUpgrade(x, http.StatusInternalServerError, "Internal Server Error")
 	}
+}
+
+// accept answers the opening handshake.
+func (s *Server) accept(link *duplex, engine WebSocketEngine, conn net.Conn, buffered []byte, r *http.Request, o WebSocketOptions) bool {
+	ws, err := engine.Accept(conn, buffered, r, o)
+	if err != nil {
+		s.debug(scopeWS, "handshake failed", "error", err)
+		_ = conn.Close()
+		return false
+	}
+	link.conn = ws
+	if s.debugging() {
+		link.socket.debug(scopeWS, "connection accepted", "deflate", o.Deflate != nil, "subprotocol", o.Subprotocol)
+	}
+	done, err := ws.Flush(false)
+	if err == nil && !done {
+		_, err = ws.Flush(true)
+	}
+	if err != nil {
+		_ = ws.Close()
+	}
+	return err == nil
 }
 
 // offeredSubprotocol chooses the first of the subprotocols a client offers, as the reference does:
@@ -144,26 +197,29 @@ func offeredSubprotocol(x Exchange) string {
 func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
 	socket := &Socket{
 		srv:       s,
-		codec:     codecFor(p.revision()),
-		request:   x.Request(),
+		revision:  uint8(p.revision()),
+		kept:      x.Keep(),
 		remote:    x.RemoteAddr(),
 		receiving: true, // until OnConnection has returned
 	}
+	socket.hooks.observers = &s.noObservers
+	socket.beat.shard = s.clock.place()
 	var err error
-	socket.id, err = s.makeID(socket.request)
+	socket.id, err = s.makeID(x)
 	if err != nil {
-		s.log.Warn("no session id", "scope", scopeServer, "error", err)
+		s.warn(scopeServer, "no session id", "error", err)
 		return nil, &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
 	return socket, nil
 }
 
 // makeID returns an id that is not in use.
-func (s *Server) makeID(r *http.Request) (string, error) {
+func (s *Server) makeID(x Exchange) (string, error) {
 	if s.cfg.GenerateID == nil {
 		return newID(), nil
 	}
-	id, err := s.cfg.GenerateID(r)
+	id, err := "", error(ErrPanic)
+	s.protect(func() { id, err = s.cfg.GenerateID(x.Request()) })
 	if err != nil {
 		return "", err
 	}
@@ -190,24 +246,32 @@ func validID(id string) bool {
 
 var errTakenID = errors.New("engine.io: the id is in use")
 
-// register makes the session known and starts its heartbeat. It fails when the server closes, or
-// when the id has been taken meanwhile.
-func (s *Server) register(socket *Socket) *RequestError {
+// register makes the session known. It fails when the server closes, or when the id has been taken
+// meanwhile.
+func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 	if !s.enter() {
-		return &RequestError{Code: BadRequest, Message: ErrServerClosed.Error()}
+		return &RequestError{Code: BadRequest, Message: ErrServerClosed.Error(), Context: serverClosed}
+	}
+	if !s.sessions.reserve(s.cfg.MaxSessions) {
+		s.leave()
+		return errTooManySessions()
 	}
 	if !s.sessions.add(socket) {
 		s.leave()
 		return &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
-	socket.startHeartbeat()
+	s.counters.opened[kindIndex(transport, socket.Protocol())].Add(1)
 	if s.debugging() {
 		socket.debug(scopeServer, "session opened", "remote", socket.remote, "revision", socket.Protocol())
+	}
+	if s.isClosing() { // since a moment, and whoever closes all sessions may have missed this one
+		s.closeLate(socket)
 	}
 	return nil
 }
 
-func refuseClosed(x Exchange) {
+func (s *Server) refuseClosed(x Exchange) {
+	s.counters.unavailable.Add(1)
 	x.SetHeader("Content-Type", "text/plain; charset=UTF-8")
 	_ = x.Respond(http.StatusServiceUnavailable, []byte(ErrServerClosed.Error()))
 }

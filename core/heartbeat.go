@@ -6,13 +6,16 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// heartbeat is the session's one timer. Its function compares the clock with the deadline and acts
-// by phase, so that a firing that comes too early is harmless, and moving the deadline further
-// away costs nothing. Its methods are called with the socket's mu locked.
+// heartbeat is the session's one timer, which is a place in the server's clock. What it calls compares
+// the time with the deadline and acts by phase, so that a call that comes too early is harmless, and
+// moving the deadline further away costs nothing. Its fields are guarded by the socket's mu, but for
+// fires and place, which are the clock's.
 type heartbeat struct {
-	timer    *time.Timer
-	deadline time.Time
-	fires    time.Time // when the timer will fire
+	deadline instant
+	pinged   instant
+	fires    instant // when the clock calls
+	place    int32
+	shard    uint8 // of the clock; never changes
 	phase    phase
 	extended bool // by a packet, once since the last ping
 }
@@ -29,47 +32,45 @@ const (
 func (s *Socket) startHeartbeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cfg := &s.srv.cfg
-	within := cfg.PingInterval
-	if s.codec.Revision() == 3 {
-		s.beat.phase = phaseWaiting
-		within += cfg.PingTimeout
-	}
-	now := time.Now()
-	s.beat.deadline = now.Add(within)
-	s.beat.fires = s.beat.deadline
-	s.beat.timer = time.AfterFunc(within, s.onTimer)
+	s.beginBeating()
 }
 
-// due moves the deadline. The timer is touched only when it would fire too late.
-func (b *heartbeat) due(within time.Duration) {
-	now := time.Now()
-	b.deadline = now.Add(within)
-	if b.timer != nil && b.deadline.Before(b.fires) {
-		b.fires = b.deadline
-		b.timer.Reset(within)
+// beginBeating is called with mu locked.
+func (s *Socket) beginBeating() {
+	if s.state == stateClosed {
+		return
 	}
+	b, cfg, now := &s.beat, &s.srv.cfg, s.srv.now()
+	switch {
+	case b.phase == phaseClosing: // since before the open packet; the deadline is set
+	case s.revision == 3:
+		b.phase = phaseWaiting
+		b.deadline = now.after(cfg.PingInterval + cfg.PingTimeout)
+	default:
+		b.deadline = now.after(cfg.PingInterval)
+	}
+	s.srv.clock.call(s, b.deadline)
 }
 
-func (b *heartbeat) stop() {
-	if b.timer != nil {
-		b.timer.Stop()
-	}
+// due moves the deadline. Called with mu locked.
+func (s *Socket) due(now instant, within time.Duration) {
+	s.beat.deadline = now.after(within)
+	s.srv.clock.call(s, s.beat.deadline)
 }
 
-// closeWithin bounds a graceful close.
-func (b *heartbeat) closeWithin(within time.Duration) {
-	b.phase = phaseClosing
-	b.due(within)
+// closeWithin bounds a graceful close. Called with mu locked.
+func (s *Socket) closeWithin(within time.Duration) {
+	s.beat.phase = phaseClosing
+	s.due(s.srv.now(), within)
 }
 
 // heard notes a packet of the client. The error means that it came from the wrong side.
 func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 	cfg := &s.srv.cfg
-	if s.codec.Revision() == 3 {
+	if s.revision == 3 {
 		switch t {
 		case parser.Ping:
-			b.due(cfg.PingInterval + cfg.PingTimeout)
+			s.due(s.srv.now(), cfg.PingInterval+cfg.PingTimeout)
 		case parser.Pong:
 			return ErrHeartbeat
 		default:
@@ -81,51 +82,69 @@ func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 		return ErrHeartbeat
 	case b.phase != phaseWaiting: // a pong nobody asked for is harmless
 	case t == parser.Pong:
+		now := s.srv.now()
+		s.srv.counters.pings.observe(now.since(b.pinged))
 		b.phase = phaseResting
-		b.due(cfg.PingInterval)
+		s.due(now, cfg.PingInterval)
 	case !b.extended:
 		// The client lives, though its pong may be stuck behind a large message
 		// (reference 6.6.10). Once per ping, or it could do without pongs.
 		b.extended = true
-		b.due(cfg.PingTimeout)
+		s.due(s.srv.now(), cfg.PingTimeout)
 	}
 	return nil
 }
 
 // expired reports a timeout that the timer has not got round to.
-func (b *heartbeat) expired() bool {
-	return b.phase == phaseWaiting && !time.Now().Before(b.deadline)
+func (b *heartbeat) expired(now instant) bool {
+	return b.phase == phaseWaiting && now >= b.deadline
 }
 
+// onTimer is called by the clock. It does not wait: other sessions are called after it.
 func (s *Socket) onTimer() {
 	s.mu.Lock()
 	if s.state == stateClosed {
 		s.mu.Unlock()
 		return
 	}
-	b := &s.beat
-	left := time.Until(b.deadline)
-	if left > 0 {
-		b.fires = b.deadline
-		b.timer.Reset(left)
+	b, now := &s.beat, s.srv.now()
+	late := now.since(b.deadline)
+	switch {
+	case late < 0:
+		s.srv.clock.call(s, b.deadline)
 		s.mu.Unlock()
-		return
-	}
-	switch b.phase {
-	case phaseResting:
+	case b.phase == phaseResting:
 		b.phase, b.extended = phaseWaiting, false
 		within := s.srv.cfg.PingTimeout
 		// A timer that was a little late does not make the session live longer; one that was very
 		// late, as after a suspended machine, does not cost the client its time.
-		within -= min(-left, within/8)
-		b.deadline = time.Now().Add(within)
-		b.fires = b.deadline
-		b.timer.Reset(within)
+		within -= min(late, within/8)
+		b.pinged = now
+		s.due(now, within)
 		s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
 		s.kick()
-	case phaseWaiting:
+	case b.phase == phaseWaiting && s.receiving:
+		// A callback keeps the pong from being read; the client may live.
+		s.due(now, s.srv.cfg.PingTimeout)
+		s.mu.Unlock()
+	default:
+		s.mu.Unlock()
+		go s.expire()
+	}
+}
+
+// expire ends the session, unless something was heard meanwhile.
+func (s *Socket) expire() {
+	s.mu.Lock()
+	switch {
+	case s.state == stateClosed:
+		s.mu.Unlock()
+	case s.beat.deadline.since(s.srv.now()) > 0 || s.beat.phase == phaseResting:
+		s.srv.clock.call(s, s.beat.deadline)
+		s.mu.Unlock()
+	case s.beat.phase == phaseWaiting:
 		s.finish(PingTimeout, nil, false)
-	case phaseClosing:
+	default:
 		s.finish(ForcedClose, nil, false)
 	}
 }

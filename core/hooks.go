@@ -1,7 +1,9 @@
 package core
 
 import (
+	"fmt"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/goengineio/engineio/parser"
 )
@@ -10,11 +12,16 @@ import (
 type Packet = parser.Packet
 
 // hooks are a session's callbacks. All are nil until the application sets one. They are read and
-// written under the socket's mu.
+// written under the socket's mu. Those that few applications set are the server's, which has none,
+// until one is.
 type hooks struct {
-	message      func(Message)
-	upgrade      func(Transport)
-	close        func(CloseReason, error)
+	message func(Message)
+	upgrade func(Transport)
+	close   func(CloseReason, error)
+	*observers
+}
+
+type observers struct {
 	packet       func(Packet)
 	heartbeat    func()
 	packetCreate func(Packet)
@@ -30,6 +37,15 @@ func (s *Socket) setHook(set func(*hooks)) {
 	set(&s.hooks)
 }
 
+func (s *Socket) setObserver(set func(*observers)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hooks.observers == &s.srv.noObservers {
+		s.hooks.observers = new(observers)
+	}
+	set(s.hooks.observers)
+}
+
 // OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs
 // to the callback. While it runs nothing more is read from this client.
 func (s *Socket) OnMessage(f func(Message)) { s.setHook(func(h *hooks) { h.message = f }) }
@@ -39,40 +55,52 @@ func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upg
 
 // OnClose sets the callback for the session's end. It is called exactly once, as the last callback,
 // on a goroutine of its own, if it was set before the end. The error says more than the reason
-// where there is more to say, and may be nil.
+// where there is more to say, and may be nil; Unsent tells which messages were never handed over.
+// It waits for a write that is under way, which a cut connection ends at once, and an answer to a
+// poll whose client does not read within Config.WriteTimeout.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 
 // OnPacket sets the callback for every packet of the client, messages included, before it is acted
 // upon. The data is valid during the call only.
-func (s *Socket) OnPacket(f func(Packet)) { s.setHook(func(h *hooks) { h.packet = f }) }
+func (s *Socket) OnPacket(f func(Packet)) { s.setObserver(func(o *observers) { o.packet = f }) }
 
 // OnHeartbeat sets the callback for every ping (revision 3) or pong (revision 4) of the client.
-func (s *Socket) OnHeartbeat(f func()) { s.setHook(func(h *hooks) { h.heartbeat = f }) }
+func (s *Socket) OnHeartbeat(f func()) { s.setObserver(func(o *observers) { o.heartbeat = f }) }
 
 // The following hooks observe what the session does by itself. They run on a goroutine of their
 // own, in the order of events and one at a time, but possibly while one of the callbacks above
 // runs, and never after OnClose. The session does not wait for them.
 
 // OnPacketCreate sets the hook for every packet put into the buffer.
-func (s *Socket) OnPacketCreate(f func(Packet)) { s.setHook(func(h *hooks) { h.packetCreate = f }) }
+func (s *Socket) OnPacketCreate(f func(Packet)) {
+	s.setObserver(func(o *observers) { o.packetCreate = f })
+}
 
 // OnFlush sets the hook for packets that are handed to the transport. To change what is sent, use
 // Config.Conflate.
-func (s *Socket) OnFlush(f func([]Packet)) { s.setHook(func(h *hooks) { h.flush = f }) }
+func (s *Socket) OnFlush(f func([]Packet)) { s.setObserver(func(o *observers) { o.flush = f }) }
 
 // OnDrain sets the hook for flushes that are done: the transport has taken the packets.
-func (s *Socket) OnDrain(f func()) { s.setHook(func(h *hooks) { h.drain = f }) }
+func (s *Socket) OnDrain(f func()) { s.setObserver(func(o *observers) { o.drain = f }) }
 
 // OnUpgrading sets the hook for a probe that was answered.
-func (s *Socket) OnUpgrading(f func(Transport)) { s.setHook(func(h *hooks) { h.upgrading = f }) }
+func (s *Socket) OnUpgrading(f func(Transport)) {
+	s.setObserver(func(o *observers) {
+		if !s.begun && o.upgrading == nil && (s.probing || s.upgraded) {
+			s.note(func() { f(WebSocket) }) // the client was faster than OnConnection
+		}
+		o.upgrading = f
+	})
+}
 
 // OnError sets the hook for the error that ends the session, if an error does. OnClose is given it
 // as well.
-func (s *Socket) OnError(f func(error)) { s.setHook(func(h *hooks) { h.error = f }) }
+func (s *Socket) OnError(f func(error)) { s.setObserver(func(o *observers) { o.error = f }) }
 
 // note queues a call of a hook. Called with mu locked; announce brings the queue on its way.
 func (s *Socket) note(call func()) {
-	s.notes = append(s.notes, call)
+	r := s.more()
+	r.notes = append(r.notes, call)
 	if !s.noting {
 		s.noting = true
 		go s.announce()
@@ -83,8 +111,8 @@ func (s *Socket) note(call func()) {
 func (s *Socket) announce() {
 	for {
 		s.mu.Lock()
-		notes := s.notes
-		s.notes = nil
+		notes := s.rare.notes
+		s.rare.notes = nil
 		if len(notes) == 0 {
 			s.noting = false
 			due := s.closeDue()
@@ -99,6 +127,28 @@ func (s *Socket) announce() {
 			s.guarded(call)
 		}
 	}
+}
+
+// protect calls user code that has no session yet, or is about requests. A panic in it is logged,
+// and costs the request at most; ok is false then. As in net/http, http.ErrAbortHandler is no panic
+// to be logged, but a wish to end the request.
+func (s *Server) protect(call func()) (ok bool) {
+	defer func() {
+		v := recover()
+		if v == http.ErrAbortHandler { //nolint:errorlint,err113 // compared as net/http does
+			panic(v)
+		}
+		if v != nil {
+			s.logPanic(scopeServer, v)
+		}
+	}()
+	call()
+	return true
+}
+
+func (s *Server) logPanic(scope string, value any, args ...any) {
+	args = append([]any{"scope", scope, "panic", fmt.Sprint(value), "stack", string(debug.Stack())}, args...)
+	s.log.Error("panic in a callback", args...)
 }
 
 func (s *Socket) guarded(call func()) {
@@ -148,10 +198,10 @@ func (s *Socket) noteDrain(packets []outgoing) {
 // callHeaders lets the application add headers to an answer. initial says that it is a handshake's.
 func (s *Server) callHeaders(h http.Header, r *http.Request, initial bool) {
 	if f := s.cfg.OnInitialHeaders; f != nil && initial {
-		f(h, r)
+		s.protect(func() { f(h, r) })
 	}
 	if f := s.cfg.OnHeaders; f != nil {
-		f(h, r)
+		s.protect(func() { f(h, r) })
 	}
 }
 

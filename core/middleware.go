@@ -46,7 +46,12 @@ func (s *Server) runMiddleware(x Exchange, upgrade bool) (Exchange, bool) {
 	v := &verdict{}
 	w := &recorder{header: x.ResponseHeaders()}
 	r := x.Request()
-	(*chain).ServeHTTP(w, r.WithContext(WithValues(r.Context(), map[any]any{verdictKey{}: v})))
+	r = r.WithContext(WithValues(r.Context(), map[any]any{verdictKey{}: v}))
+	if !s.protect(func() { (*chain).ServeHTTP(w, r) }) {
+		v.passed = nil
+		w.status = http.StatusInternalServerError
+		w.body.Reset()
+	}
 	for name, values := range w.header {
 		for i, value := range values {
 			if i == 0 {
@@ -63,7 +68,7 @@ func (s *Server) runMiddleware(x Exchange, upgrade bool) (Exchange, bool) {
 		s.refuseRequest(x, &RequestError{Code: BadRequest, Context: "MIDDLEWARE_FAILURE"}, upgrade)
 	default:
 		w.WriteHeader(http.StatusOK)
-		s.refused(x, &RequestError{Code: BadRequest, Context: "MIDDLEWARE_FAILURE"})
+		s.refused(&RequestError{Code: BadRequest, Context: "MIDDLEWARE_FAILURE"}, x.RemoteAddr(), x.Request)
 		_ = x.Respond(w.status, w.body.Bytes())
 	}
 	return nil, false
@@ -76,6 +81,8 @@ type replaced struct {
 }
 
 func (x *replaced) Request() *http.Request { return x.request }
+
+func (x *replaced) Keep() Kept { return Keep(x.request) }
 
 // recorder is a ResponseWriter that keeps what it is given.
 type recorder struct {

@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"errors"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -12,13 +11,6 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// pollingAnswer is the form that answers to polls have; the handshake's query decides about it.
-type pollingAnswer struct {
-	base64 bool   // the client cannot take binary (revision 3)
-	jsonp  bool   // wrapped into a call of a JavaScript function
-	index  string // of that function, digits only
-}
-
 // servePoll answers a GET: at once when something waits, else when something comes.
 func (s *Socket) servePoll(x Exchange) {
 	w := newWaiter()
@@ -26,26 +18,26 @@ func (s *Socket) servePoll(x Exchange) {
 	switch {
 	case s.state == stateClosed || s.leaving:
 		s.mu.Unlock()
-		respondError(x, &RequestError{Code: UnknownSID})
+		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
-	case s.beat.expired():
+	case s.beat.expired(s.srv.now()) && !s.receiving:
 		s.finish(PingTimeout, nil, false)
-		respondError(x, &RequestError{Code: UnknownSID})
+		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
 	case s.link != nil: // upgraded since the request was verified
 		s.mu.Unlock()
-		respondError(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
 		return
 	case s.poll != nil:
 		s.finish(TransportError, ErrOverlap, false)
-		respondError(x, &RequestError{Code: BadRequest})
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest})
 		return
 	}
 	// "Is there anything?" and "I wait" are one lock section, so that no wake-up is lost.
 	for {
 		s.poll = w
 		switch {
-		case len(s.out) > 0 || s.state != stateOpen:
+		case s.out != nil || s.state != stateOpen:
 		case s.freePoll():
 			s.nudged = true
 		default:
@@ -63,33 +55,35 @@ func (s *Socket) servePoll(x Exchange) {
 			s.nudged = s.nudged || result == Expired
 		}
 		s.conflate()
-		if len(s.out) > 0 || s.nudged || s.state != stateOpen {
+		if s.out != nil || s.nudged || s.state != stateOpen {
 			break
 		}
 		w = newWaiter() // the messages it was woken for were conflated away
 	}
 	s.poll, s.nudged = nil, false
 
-	packets, size := s.out, s.buffered
-	if s.state != stateClosed {
-		s.out, s.spare = s.spare[:0], nil
-	}
-	last := s.state == stateClosing
+	b := s.takeOut()
+	size, last, closed := sizeOf(b.packets), s.state == stateClosing, s.state == stateClosed
 	switch {
-	case last, s.state == stateClosed && s.reason != TransportClose:
+	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose):
 		s.leaving = true
-		packets = append(packets, outgoing{Packet: parser.Packet{Type: parser.Close}})
-	case len(packets) == 0: // released for an upgrade, or by a client that closes
-		packets = append(packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
+		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Close}})
+	case len(b.packets) == 0: // released for an upgrade, or by a client that closes
+		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
 	}
-	s.noteFlush(packets)
+	if !closed {
+		s.noteFlush(b.packets)
+	}
+	s.inFlight++
+	s.answering = true
 	s.mu.Unlock()
 
 	if s.srv.debugging() {
-		s.debug(scopePolling, "poll answered", "packets", len(packets))
+		s.debug(scopePolling, "poll answered", "packets", len(b.packets))
 	}
-	err := s.answerPoll(x, packets, false)
-	s.polled(packets, size, last, err)
+	err := s.answerPoll(x, b, false)
+	s.polled(b.packets, size, last, err)
+	s.srv.batches.put(b)
 }
 
 // freePoll reports whether a poll is to be answered at once so that an upgrade can go on.
@@ -105,40 +99,50 @@ func (s *Socket) freePoll() bool {
 // polled accounts for an answered poll.
 func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	s.mu.Lock()
+	s.inFlight--
+	s.answering = false
 	if s.state == stateClosed {
+		if err != nil {
+			s.keepUnsentBefore(packets)
+		}
+		due := s.closeDue()
 		s.mu.Unlock()
+		if due {
+			go s.deliverClose()
+		}
 		return
 	}
 	s.buffered -= size
+	s.traffic.out.add(len(packets), size)
 	if err == nil {
 		s.noteDrain(packets)
-	}
-	clear(packets)
-	if s.spare == nil && cap(packets) <= 64 {
-		s.spare = packets[:0]
+	} else {
+		s.keepUnsent(packets)
+		s.srv.countStalled(err)
 	}
 	switch {
 	case err != nil:
 		s.finish(TransportError, err, false)
 	case last:
 		s.finish(ForcedClose, nil, false)
+	case s.link != nil && !s.writing && s.pending(): // upgraded meanwhile
+		s.flush(false)
 	default:
 		s.mu.Unlock()
 	}
 }
 
 // answerPoll encodes packets as the body of a poll's answer.
-func (s *Socket) answerPoll(x Exchange, packets []outgoing, initial bool) error {
-	var list [8]parser.Packet
-	plain, compress := list[:0], false
-	for _, p := range packets {
-		plain = append(plain, p.Packet)
-		compress = compress || p.compress
+func (s *Socket) answerPoll(x Exchange, b *batch, initial bool) error {
+	compress := false
+	for i := range b.packets {
+		b.plain = append(b.plain, b.packets[i].Packet)
+		compress = compress || b.packets[i].compress
 	}
-	body, binary := s.codec.AppendPayload(nil, plain, s.polling.base64)
+	body, binary := s.codec().AppendPayload(nil, b.plain, s.base64)
 	switch {
-	case s.polling.jsonp:
-		body = appendJSONP(make([]byte, 0, len(body)+32), s.polling.index, body)
+	case s.jsonp:
+		body = appendJSONP(make([]byte, 0, len(body)+32), s.rare.index, body)
 		x.SetHeader("Content-Type", "text/javascript; charset=UTF-8")
 		x.SetHeader("X-Content-Type-Options", "nosniff")
 	case binary:
@@ -168,15 +172,15 @@ func (s *Socket) servePost(x Exchange) {
 	switch {
 	case s.state == stateClosed:
 		s.mu.Unlock()
-		respondError(x, &RequestError{Code: UnknownSID})
+		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
 	case s.link != nil:
 		s.mu.Unlock()
-		respondError(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
 		return
 	case s.posting:
 		s.finish(TransportError, ErrOverlap, false)
-		respondError(x, &RequestError{Code: BadRequest})
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest})
 		return
 	}
 	s.posting = true
@@ -190,10 +194,11 @@ func (s *Socket) servePost(x Exchange) {
 	s.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrTooLarge):
+		s.srv.counters.refused[BadRequest].Add(1)
 		x.SetHeader("Content-Type", "text/plain; charset=UTF-8")
 		_ = x.Respond(http.StatusRequestEntityTooLarge, nil)
 	case err != nil:
-		respondError(x, &RequestError{Code: BadRequest})
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest})
 	default:
 		// text/html keeps old browsers from offering the answer as a download.
 		x.SetHeader("Content-Type", "text/html")
@@ -205,9 +210,9 @@ func (s *Socket) servePost(x Exchange) {
 
 // post reads and delivers a body. Except for one that is too large, an error has closed the session.
 func (s *Socket) post(x Exchange) error {
-	mediaType, _, _ := mime.ParseMediaType(x.Header("Content-Type"))
-	binary := mediaType == "application/octet-stream"
-	if binary && s.codec.Revision() == 4 {
+	mediaType, _, _ := strings.Cut(x.Header("Content-Type"), ";")
+	binary := strings.EqualFold(strings.TrimSpace(mediaType), "application/octet-stream")
+	if binary && s.revision == 4 {
 		s.close(TransportError, ErrContentType)
 		return ErrContentType
 	}
@@ -218,7 +223,7 @@ func (s *Socket) post(x Exchange) error {
 		}
 		return err
 	}
-	if s.polling.jsonp {
+	if s.jsonp {
 		if body = jsonpData(body); body == nil {
 			return nil // no payload at all; the reference takes no offence
 		}
@@ -238,7 +243,7 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	}
 	s.mu.Unlock()
 	defer s.release()
-	for p, err := range s.codec.Packets(payload, binary) {
+	for p, err := range s.codec().Packets(payload, binary) {
 		if err != nil {
 			s.close(ParseError, err)
 			return err
@@ -251,7 +256,7 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == stateClosed && s.reason == TransportError {
+	if s.state == stateClosed && s.reason == reasonOf(TransportError) {
 		return s.err
 	}
 	return nil

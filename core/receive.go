@@ -56,6 +56,9 @@ func (s *Socket) passTurn() {
 // handle acts upon one packet. It is called with the receive token and with mu locked, and
 // unlocks it.
 func (s *Socket) handle(p parser.Packet) {
+	if s.state != stateClosed { // otherwise it is accounted for already
+		s.traffic.in.add(1, int64(len(p.Data)))
+	}
 	if f := s.hooks.packet; f != nil && s.state == stateOpen {
 		s.mu.Unlock()
 		s.guarded(func() { f(p) })
@@ -69,12 +72,17 @@ func (s *Socket) handle(p parser.Packet) {
 		s.finish(TransportClose, nil, false)
 		return
 	case s.state == stateClosing:
-		s.mu.Unlock()
-		return
-	}
-	if err := s.beat.heard(s, p.Type); err != nil {
-		s.finish(TransportError, err, false)
-		return
+		// Nothing is heard of a session that the application has closed. The server's shutdown is
+		// not the application's wish to hear no more: what a client has sent by then is delivered.
+		if p.Type != parser.Message || s.deaf {
+			s.mu.Unlock()
+			return
+		}
+	default:
+		if err := s.beat.heard(s, p.Type); err != nil {
+			s.finish(TransportError, err, false)
+			return
+		}
 	}
 	switch p.Type {
 	case parser.Ping: // revision 3 only

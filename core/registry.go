@@ -9,7 +9,8 @@ import (
 const registryShards = 64
 
 // registry maps session ids to sessions. It is sharded so that handshakes and requests of
-// different sessions do not meet on one lock; its locks are never held across anything else.
+// different sessions do not meet on one lock. Its locks are held for work in memory only; Stats takes
+// those of sessions under them, so nobody who holds a session's asks the registry.
 type registry struct {
 	seed   maphash.Seed
 	count  atomic.Int64
@@ -19,6 +20,7 @@ type registry struct {
 type registryShard struct {
 	mu       sync.RWMutex
 	sessions map[string]*Socket
+	ended    traffic // of sessions that are no longer there
 }
 
 func newRegistry() *registry {
@@ -33,25 +35,39 @@ func (r *registry) shard(id string) *registryShard {
 	return &r.shards[maphash.String(r.seed, id)%registryShards]
 }
 
-// add fails when the id is taken.
+// reserve takes a place for one more session, which add must follow. It fails when
+// there are limit sessions already; zero is no limit.
+func (r *registry) reserve(limit int) bool {
+	if n := r.count.Add(1); limit > 0 && n > int64(limit) {
+		r.count.Add(-1)
+		return false
+	}
+	return true
+}
+
+// add puts a session in its reserved place. It fails, and gives the place back, when the id is
+// taken.
 func (r *registry) add(s *Socket) bool {
 	shard := r.shard(s.id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if _, taken := shard.sessions[s.id]; taken {
+		r.count.Add(-1)
 		return false
 	}
 	shard.sessions[s.id] = s
-	r.count.Add(1)
 	return true
 }
 
-func (r *registry) remove(s *Socket) {
+// remove forgets a session, which had this traffic.
+func (r *registry) remove(s *Socket, t traffic) {
 	shard := r.shard(s.id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if shard.sessions[s.id] == s {
 		delete(shard.sessions, s.id)
+		shard.ended.in.merge(t.in)
+		shard.ended.out.merge(t.out)
 		r.count.Add(-1)
 	}
 }

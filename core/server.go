@@ -16,6 +16,7 @@ import (
 // Server holds the sessions of one endpoint. Its methods may be called from anywhere.
 type Server struct {
 	cfg      Config
+	began    time.Time
 	log      *slog.Logger
 	sessions *registry
 
@@ -25,6 +26,12 @@ type Server struct {
 	chain atomic.Pointer[http.Handler] // of the middleware; nil without any
 
 	conflated atomic.Int64
+	clock     clock
+	batches   batches
+
+	noObservers observers // stays empty
+	counters    counters
+	warnings    warnings
 
 	mu         sync.Mutex
 	middleware []func(http.Handler) http.Handler
@@ -32,8 +39,8 @@ type Server struct {
 	busy       int           // sessions, and connections that outlive theirs
 	idle       chan struct{} // closed when busy first is 0 while closing
 	isIdle     bool
-	cut        bool                       // connections are closed without waiting for the client
-	leavings   map[WebSocketConn]struct{} // closed sessions' connections, waiting for the client
+	cut        bool                 // connections are closed without waiting for the client
+	leavings   map[*duplex]struct{} // closed sessions' connections, waiting for the client
 }
 
 // NewServer makes a server. The error names every field of the configuration that is wrong.
@@ -42,15 +49,18 @@ func NewServer(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		cfg:         cfg,
+		began:       time.Now(),
 		log:         cfg.Logger,
 		sessions:    newRegistry(),
 		compressors: newCompressors(),
 		cors:        newCORS(cfg.CORS),
 		idle:        make(chan struct{}),
-		leavings:    make(map[WebSocketConn]struct{}),
-	}, nil
+		leavings:    make(map[*duplex]struct{}),
+	}
+	s.clock.init(s)
+	return s, nil
 }
 
 // Config returns the configuration in force, defaults filled in.
@@ -62,6 +72,9 @@ func (s *Server) Config() Config {
 
 // Len returns the number of sessions (clientsCount of the reference).
 func (s *Server) Len() int { return int(s.sessions.count.Load()) }
+
+// full reports whether there are as many sessions as may be.
+func (s *Server) full() bool { return s.cfg.MaxSessions > 0 && s.Len() >= s.cfg.MaxSessions }
 
 // Conflated returns how many messages Config.Conflate has saved.
 func (s *Server) Conflated() int64 { return s.conflated.Load() }
@@ -90,6 +103,9 @@ func (s *Server) All() iter.Seq[*Socket] {
 // The reason is ForcedClose. It does not wait for OnClose callbacks.
 func (s *Server) Close() {
 	s.refuse()
+	s.mu.Lock()
+	s.cut = true
+	s.mu.Unlock()
 	for socket := range s.All() {
 		socket.CloseNow()
 	}
@@ -103,7 +119,8 @@ func (s *Server) Close() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refuse()
 	for socket := range s.All() {
-		socket.Close()
+		socket.mu.Lock()
+		socket.shut()
 	}
 	select {
 	case <-s.idle:
@@ -111,6 +128,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		s.Close()
 		return ctx.Err()
+	}
+}
+
+// closeLate closes a session that was opened while the server began to close.
+func (s *Server) closeLate(socket *Socket) {
+	s.mu.Lock()
+	cut := s.cut
+	s.mu.Unlock()
+	if cut {
+		socket.CloseNow()
+	} else {
+		socket.mu.Lock()
+		socket.shut()
 	}
 }
 
@@ -158,44 +188,44 @@ func (s *Server) isClosing() bool { return s.closing.Load() }
 
 // parting bounds how long a connection whose session has ended waits for the client to close it
 // too: closing it before would make TCP throw away what the client has not read yet.
-func (s *Server) parting(conn WebSocketConn) {
+func (s *Server) parting(link *duplex) {
 	s.mu.Lock()
 	cut := s.cut
-	if !cut {
-		s.leavings[conn] = struct{}{}
+	if !cut && !link.parted {
+		s.leavings[link] = struct{}{}
 	}
 	s.mu.Unlock()
 	if cut {
-		_ = conn.Close()
+		_ = link.conn.Close()
 		return
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
 // linger is the end of a connection's reading goroutine: it waits for the client and closes.
-func (s *Server) linger(conn WebSocketConn) {
-	s.parting(conn)
+func (s *Server) linger(link *duplex) {
+	s.parting(link)
 	for {
-		if _, _, err := conn.ReadMessage(); err != nil {
+		if _, _, err := link.conn.ReadMessage(); err != nil {
 			break
 		}
 	}
-	s.parted(conn)
+	s.parted(link)
 }
 
-// parted closes a connection for good.
-func (s *Server) parted(conn WebSocketConn) {
-	_ = conn.Close()
+// parted closes a connection for good. Whoever wrote the close frame may come to parting later only.
+func (s *Server) parted(link *duplex) {
+	_ = link.conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.leavings, conn)
+	link.parted = true
+	delete(s.leavings, link)
 }
 
 func (s *Server) cutPartings() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cut = true
-	for conn := range s.leavings {
-		_ = conn.Close() // does not wait
+	for link := range s.leavings {
+		_ = link.conn.Close() // does not wait
 	}
 }

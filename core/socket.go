@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -29,60 +28,84 @@ func Binary(data []byte) Message { return Message{Data: data, Binary: true} }
 // may be called from anywhere, callbacks included. Callbacks of one socket never run concurrently
 // with each other; OnConnection is the first of them and OnClose the last.
 type Socket struct {
-	srv     *Server
-	id      string
-	codec   parser.Codec
-	request *http.Request
-	remote  string
-	polling pollingAnswer // how answers to polls look; fixed by the handshake
+	srv    *Server
+	id     string
+	remote string
+	kept   Kept // of the handshake
 
-	mu    sync.Mutex // guards what follows; see doc.go
-	state state
-
-	hooks     hooks
-	notes     []func() // calls of hooks that observe, in order
-	noting    bool     // a goroutine calls them
-	callbacks int      // packets in out, or taken from it, whose sender wants to be called back
+	mu    sync.Mutex // guards what follows, but for what the handshake has fixed; see doc.go
+	hooks hooks
+	rare  *rare // nil until it is needed
 
 	// What waits to be sent. The write token is held while writing is true.
-	out      []outgoing
-	spare    []outgoing // the slice that out alternates with
-	buffered int64      // bytes in out, or taken from it and not written yet
-	writing  bool
-	blocking bool // the token's holder may be waiting for the network
-	pong     []byte
-	pongDue  bool
-	hold     hold
+	out      *batch // nil when nothing does
+	buffered int64  // bytes in out, or taken from it and not written yet
 	holdT    *time.Timer
-	holdSet  bool
+	traffic  traffic
 
-	conflating bool // the application is asked what to send; messages wait
-
-	// Input. The receive token is held while receiving is true.
-	receiving bool
-	turn      chan struct{} // closed when the token comes free; nil while nobody waits for it
+	turn chan struct{} // closed when the receive token comes free; nil while nobody waits for it
 
 	// Transports: polling while link is nil.
-	poll     *Waiter // the GET that waits
-	nudged   bool    // that GET is to be answered even if there is nothing to say
-	posting  bool    // a POST is being read or delivered
-	leaving  bool    // the close packet, or frame, is on its way
-	link     *duplex
-	probe    *duplex // a WebSocket that may become link
-	probing  bool    // its probe was answered
-	free     int     // polls that are still answered at once while probing
-	upgraded bool
+	poll  *Waiter // the GET that waits
+	link  *duplex
+	probe *duplex // a WebSocket that may become link
 
 	beat heartbeat
+	err  error // that ended the session, if one did
 
+	inFlight  int32 // writes and answers that are under way
+	callbacks int32 // packets in out, or taken from it, whose sender wants to be called back
+	lost      int32 // messages that were not handed over; of a closed session
+
+	revision uint8 // fixed by the handshake, as is how answers to polls look:
+	base64   bool  // the client cannot take binary (revision 3)
+	jsonp    bool  // wrapped into a call of a JavaScript function
+
+	state       state
+	deaf        bool // the application has closed the session, and is told no more messages
+	reason      reason
+	closePassed bool // OnClose was called, or is about to be
+	leaving     bool // the close packet, or frame, is on its way
+	noting      bool // a goroutine calls hooks that observe
+	receiving   bool // the receive token is held
+	begun       bool // OnConnection has returned
+
+	writing    bool
+	blocking   bool // the write token's holder may be waiting for the network
+	pongDue    bool
+	hold       hold
+	holdSet    bool
+	conflating bool // the application is asked what to send; messages wait
+
+	nudged    bool  // the waiting GET is to be answered even if there is nothing to say
+	answering bool  // a poll is being answered
+	posting   bool  // a POST is being read or delivered
+	probing   bool  // probe's probe was answered
+	free      uint8 // polls that are still answered at once while probing
+	upgraded  bool
+}
+
+// rare is what most sessions never need. There may be very many of them, most of them idle.
+type rare struct {
+	index   string // of the JavaScript function, digits only
 	data    any
 	context context.Context //nolint:containedctx // the application's, made on demand
 	cancel  context.CancelFunc
-
-	reason      CloseReason
-	err         error
-	closePassed bool // OnClose was called, or is about to be
+	pong    []byte
+	notes   []func()   // calls of hooks that observe, in order
+	unsent  []outgoing // messages that were not handed over; of a closed session
 }
+
+// more returns what rare points to. Called with mu locked.
+func (s *Socket) more() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
+
+// codec returns the codec of the session's revision.
+func (s *Socket) codec() parser.Codec { return codecFor(int(s.revision)) }
 
 // ReadyState is the state of a session, in the words of the reference. There is no "opening": a
 // socket is open when the application first sees it.
@@ -110,17 +133,19 @@ type outgoing struct {
 	sent     func()    // called when the transport has taken it; nil mostly
 	prepared *Prepared // the message's encoded form; nil mostly
 
-	conflated bool // the application was asked about it
+	conflated bool   // the application was asked about it
+	end       uint32 // where its frame ends in the bytes of one write; see taken
 }
 
 // ID returns the session id (sid): 20 URL-safe characters.
 func (s *Socket) ID() string { return s.id }
 
 // Protocol returns the protocol revision, 3 or 4.
-func (s *Socket) Protocol() int { return s.codec.Revision() }
+func (s *Socket) Protocol() int { return int(s.revision) }
 
-// Request returns a copy of the handshake request, without body. It must not be modified.
-func (s *Socket) Request() *http.Request { return s.request }
+// Request returns a copy of the handshake request, without body, with the values of its context. It
+// is made anew by every call, from what the session has kept.
+func (s *Socket) Request() *http.Request { return s.kept.request(s.remote) }
 
 // RemoteAddr returns the address the handshake came from, as host:port.
 func (s *Socket) RemoteAddr() string { return s.remote }
@@ -150,9 +175,10 @@ func (s *Socket) Upgrading() bool {
 func (s *Socket) WriteBuffer() []Packet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	packets := make([]Packet, len(s.out))
-	for i := range s.out {
-		packets[i] = s.out[i].Packet
+	waiting := s.waiting()
+	packets := make([]Packet, len(waiting))
+	for i := range waiting {
+		packets[i] = waiting[i].Packet
 	}
 	return packets
 }
@@ -169,14 +195,17 @@ func (s *Socket) Buffered() int64 {
 func (s *Socket) Data() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.data
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.data
 }
 
 // SetData keeps a value of the application with the socket.
 func (s *Socket) SetData(data any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.data = data
+	s.more().data = data
 }
 
 // Context returns a context that has the values of the handshake request's and ends with the
@@ -184,13 +213,14 @@ func (s *Socket) SetData(data any) {
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.context == nil {
-		s.context, s.cancel = context.WithCancel(s.request.Context())
+	r := s.more()
+	if r.context == nil {
+		r.context, r.cancel = context.WithCancel(s.kept.values())
 		if s.state == stateClosed {
-			s.cancel()
+			r.cancel()
 		}
 	}
-	return s.context
+	return r.context
 }
 
 // Transport returns the transport in use.
@@ -210,10 +240,38 @@ func (s *Socket) Upgraded() bool {
 	return s.upgraded
 }
 
+// Unsent returns how many messages Send has accepted and nobody has handed to the operating system:
+// what was handed over may have arrived, these have not. It is final when OnClose is called, and 0
+// as long as the session is open. An answer to a poll counts as handed over when the HTTP server
+// has taken it.
+func (s *Socket) Unsent() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateClosed {
+		return 0
+	}
+	return int(s.lost)
+}
+
+// UnsentMessages returns the messages that Unsent counts, in the order of sending, for OnClose to
+// store or to send elsewhere. When OnClose has returned they are forgotten, and it returns nil.
+func (s *Socket) UnsentMessages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateClosed || s.rare == nil || len(s.rare.unsent) == 0 {
+		return nil
+	}
+	messages := make([]Message, len(s.rare.unsent))
+	for i := range messages {
+		messages[i] = s.rare.unsent[i].message()
+	}
+	return messages
+}
+
 // Send queues a message and returns; it never waits for the client or for another session. The
 // data must not be changed until it has been written. Messages leave in the order of the Send
-// calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which also closes
-// the session.
+// calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which by default
+// also closes the session; see Config.BufferPolicy.
 func (s *Socket) Send(m Message) error {
 	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
 }
@@ -230,23 +288,71 @@ func (s *Socket) SendPrepared(p *Prepared) error {
 	return s.send(outgoing{Packet: messagePacket(p.message), compress: !p.message.NoCompress, prepared: p})
 }
 
+// SendVolatile is Send for a message that is worth nothing later, such as a position or a price. It
+// is dropped, with ErrDropped, when it could not leave at once: while anything else waits for a
+// client that reads slowly, and between the polls of a polling session.
+func (s *Socket) SendVolatile(m Message) error {
+	s.mu.Lock()
+	if s.hold == holdBoth && s.link != nil && !s.writing && s.out != nil {
+		// What waits is held back by ourselves, not by the client.
+		s.hold = holdNext
+		s.flush(false)
+		s.mu.Lock()
+	}
+	if s.state == stateOpen && !s.ready() {
+		s.mu.Unlock()
+		s.srv.counters.volatileDropped.Add(1)
+		return ErrDropped
+	}
+	return s.sendLocked(outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
+}
+
+// ready reports whether a message would leave at once. Called with mu locked.
+func (s *Socket) ready() bool {
+	if s.link == nil {
+		return s.poll != nil && s.out == nil && !s.conflating
+	}
+	return !s.blocking && !s.conflating // a write that does not wait is over in a moment
+}
+
 func messagePacket(m Message) parser.Packet {
 	return parser.Packet{Type: parser.Message, Binary: m.Binary, Data: m.Data}
 }
 
+func (p *outgoing) message() Message {
+	return Message{Data: p.Data, Binary: p.Binary, NoCompress: !p.compress}
+}
+
 func (s *Socket) send(p outgoing) error {
 	s.mu.Lock()
+	return s.sendLocked(p)
+}
+
+// sendLocked is called with mu locked and unlocks it.
+func (s *Socket) sendLocked(p outgoing) error {
 	if s.state != stateOpen {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	if s.buffered+int64(len(p.Data)) > s.srv.cfg.MaxBuffered {
-		s.finish(TransportError, ErrBufferFull, false)
-		return ErrBufferFull
+	if limit := s.srv.cfg.MaxBuffered; s.buffered+int64(len(p.Data)) > limit ||
+		int64(len(s.waiting())) >= max(leastWaiting, limit/bytesPerWaiting) {
+		return s.bufferFull()
 	}
 	s.queue(p)
 	s.kick()
 	return nil
+}
+
+// bufferFull is called with mu locked and unlocks it.
+func (s *Socket) bufferFull() error {
+	if s.srv.cfg.BufferPolicy == RefuseMessage {
+		s.mu.Unlock()
+		s.srv.counters.slowRefused.Add(1)
+		return ErrBufferFull
+	}
+	s.finish(TransportError, ErrBufferFull, false)
+	s.srv.warn(scopeSocket, "a client that reads too slowly was cut off", "sid", s.id, "remote", s.remote)
+	return ErrBufferFull
 }
 
 // Close ends the session gracefully: what was sent before leaves first, then the client is told.
@@ -254,13 +360,19 @@ func (s *Socket) send(p outgoing) error {
 // come back to fetch the rest is given up after 30 s.
 func (s *Socket) Close() {
 	s.mu.Lock()
+	s.deaf = true
+	s.shut()
+}
+
+// shut is called with mu locked and unlocks it.
+func (s *Socket) shut() {
 	if s.state != stateOpen {
 		s.mu.Unlock()
 		return
 	}
 	s.state = stateClosing
 	s.hold = holdNone
-	s.beat.closeWithin(closeTimeout)
+	s.closeWithin(closeTimeout)
 	s.kick()
 }
 
@@ -268,29 +380,31 @@ func (s *Socket) Close() {
 func (s *Socket) CloseNow() { s.close(ForcedClose, nil) }
 
 // close ends the session, unless it has ended: the first reason counts.
-func (s *Socket) close(reason CloseReason, err error) {
+func (s *Socket) close(why CloseReason, err error) {
 	s.mu.Lock()
 	if s.state == stateClosed {
 		s.mu.Unlock()
 		return
 	}
-	s.finish(reason, err, false)
+	s.finish(why, err, false)
 }
 
 // finish is the only way to the closed state. It is called with mu locked, in another state, and
 // unlocks it. holder says that the caller holds the write token.
-func (s *Socket) finish(reason CloseReason, err error, holder bool) {
+func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	if s.leaving && s.state == stateClosing {
-		reason, err = ForcedClose, nil // the client may be faster than we are in closing its side
+		why, err = ForcedClose, nil // the client may be faster than we are in closing its side
 	}
-	s.state, s.reason, s.err = stateClosed, reason, err
-	s.beat.stop()
-	s.out, s.spare, s.pong, s.buffered = nil, nil, nil, 0
+	s.state, s.reason, s.err = stateClosed, reasonOf(why), err
+	s.srv.clock.forget(s)
+	s.keepUnsent(s.waiting())
+	s.out, s.buffered = nil, 0
+	account := s.traffic
 	if f := s.hooks.error; f != nil && err != nil {
 		s.note(func() { f(err) })
 	}
-	if s.cancel != nil {
-		s.cancel()
+	if s.rare != nil && s.rare.cancel != nil {
+		s.rare.cancel()
 	}
 	poll, link, probe := s.poll, s.link, s.probe
 	s.probe, s.probing = nil, false
@@ -301,9 +415,10 @@ func (s *Socket) finish(reason CloseReason, err error, holder bool) {
 	deliver := s.closeDue()
 	s.mu.Unlock()
 
-	s.srv.sessions.remove(s)
+	s.srv.sessions.remove(s, account)
+	s.srv.countClose(why, err)
 	if s.srv.debugging() {
-		s.debug(scopeSocket, "session closed", "reason", string(reason), "error", err)
+		s.debug(scopeSocket, "session closed", "reason", string(why), "error", err)
 	}
 	if poll != nil {
 		poll.Wake()
@@ -326,7 +441,7 @@ func (s *Socket) finish(reason CloseReason, err error, holder bool) {
 
 // closeDue reports, once, that OnClose is to be called now. Called with mu locked.
 func (s *Socket) closeDue() bool {
-	if s.state != stateClosed || s.receiving || s.noting || s.closePassed {
+	if s.state != stateClosed || s.receiving || s.noting || s.inFlight > 0 || s.conflating || s.closePassed {
 		return false
 	}
 	s.closePassed = true
@@ -339,25 +454,64 @@ func (s *Socket) deliverClose() {
 	s.mu.Lock()
 	f := s.hooks.close
 	s.mu.Unlock()
+	defer s.forgetUnsent()
 	if f != nil {
-		f(s.reason, s.err)
+		f(s.reason.name(), s.err)
+	}
+}
+
+// keepUnsent notes messages that were not handed over, behind those that are noted already. Called
+// with mu locked.
+func (s *Socket) keepUnsent(packets []outgoing) {
+	for i := range packets {
+		if packets[i].Type == parser.Message {
+			r := s.more()
+			r.unsent = append(r.unsent, packets[i])
+			s.lost++
+		}
+	}
+}
+
+// keepUnsentBefore does the same for packets that were taken before those. Called with mu locked.
+func (s *Socket) keepUnsentBefore(packets []outgoing) {
+	if s.rare == nil {
+		s.keepUnsent(packets)
+		return
+	}
+	later := s.rare.unsent
+	s.rare.unsent = nil
+	s.keepUnsent(packets)
+	s.rare.unsent = append(s.rare.unsent, later...)
+}
+
+func (s *Socket) forgetUnsent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rare != nil {
+		s.rare.unsent = nil
 	}
 }
 
 // connected runs OnConnection. The receive token is held since the socket was made.
 func (s *Socket) connected() {
 	defer s.release()
+	defer s.begin()
 	defer s.guard()
 	if f := s.srv.cfg.OnConnection; f != nil {
 		f(s)
 	}
 }
 
+func (s *Socket) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun = true
+}
+
 // guard is deferred around callbacks: a panic in one ends its session, not the process.
 func (s *Socket) guard() {
 	if v := recover(); v != nil {
-		s.srv.log.Error("panic in a callback", "scope", scopeSocket, "sid", s.id,
-			"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		s.srv.logPanic(scopeSocket, v, "sid", s.id)
 		s.close(ForcedClose, fmt.Errorf("%w: %v", ErrPanic, v))
 	}
 }

@@ -10,17 +10,17 @@ const probeData = "probe"
 
 // serveProbe takes over a WebSocket that wants to become the transport of a polling session.
 func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket *Socket) {
-	s.takeOver(x, engine, socket, false, func(link *duplex) {
+	s.takeOver(x, engine, socket, false, func(link *duplex) bool {
 		link.base64 = p.base64
 		if socket.probeUpgrade(link) {
-			socket.readLoop(link)
-			return
+			return true
 		}
 		_ = link.conn.AppendClose(0, "")
 		if done, err := link.conn.Flush(false); done && err == nil {
-			s.linger(link.conn)
+			s.linger(link)
 		}
 		_ = link.conn.Close()
+		return false
 	})
 }
 
@@ -30,10 +30,12 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 	s.mu.Lock()
 	if s.state == stateClosed || s.link != nil || s.probe != nil {
 		s.mu.Unlock()
+		s.srv.counters.upgradesFailed.Add(1)
 		return false
 	}
 	s.probe = link
 	s.mu.Unlock()
+	began := time.Now()
 	// The upgrade needs no timer: the read deadline is its timeout.
 	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	for {
@@ -41,7 +43,7 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 		if err != nil {
 			break
 		}
-		p, err := s.codec.DecodeFrame(data, binary)
+		p, err := s.codec().DecodeFrame(data, binary)
 		if err != nil {
 			break
 		}
@@ -49,6 +51,8 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 			if !s.adopt(link) {
 				break
 			}
+			s.srv.counters.upgraded.Add(1)
+			s.srv.counters.upgrades.observe(time.Since(began))
 			return true
 		}
 		if p.Type != parser.Ping || string(p.Data) != probeData {
@@ -62,6 +66,7 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 			break
 		}
 	}
+	s.srv.counters.upgradesFailed.Add(1)
 	s.debug(scopeSocket, "upgrade given up")
 	s.endProbing(link)
 	return false

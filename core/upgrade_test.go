@@ -107,6 +107,7 @@ func TestFailedProbesLeavePollingAlone(t *testing.T) {
 				if took := time.Since(began); took > 300*ms+5*time.Second {
 					t.Errorf("closed after %v", took)
 				}
+				synctest.Wait() // a client that cuts the connection knows it before the server
 				poll := s.get()
 				b.wantAnswer(s.post("4alive"), 200, "ok")
 				b.wantAnswer(poll, 200, "4alive")

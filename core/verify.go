@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,12 +71,17 @@ func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestEr
 		return nil, &RequestError{Code: BadHandshakeMethod}
 	}
 	if allow := s.cfg.AllowRequest; allow != nil {
-		if err := allow(x.Request()); err != nil {
+		err := error(errors.New("")) // unless the function says otherwise
+		s.protect(func() { err = allow(x.Request()) })
+		if err != nil {
 			return nil, &RequestError{Code: Forbidden, Message: err.Error()}
 		}
 	}
 	if p.revision() == 3 && !s.cfg.AllowEIO3 {
 		return nil, &RequestError{Code: UnsupportedProtocolVersion}
+	}
+	if s.full() {
+		return nil, errTooManySessions()
 	}
 	return nil, nil
 }
@@ -88,10 +94,10 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 	if !upgrade && (p.transport != string(Polling) || socket.Transport() != Polling) {
 		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"}
 	}
-	if socket.codec.Revision() != p.revision() {
+	if socket.Protocol() != p.revision() {
 		return nil, &RequestError{Code: BadRequest, Context: "PROTOCOL_MISMATCH"}
 	}
-	if socket.polling.jsonp && !upgrade && !p.jsonp && !s.jsonpAllowed(x) {
+	if socket.jsonp && !upgrade && !p.jsonp && !s.jsonpAllowed(x) {
 		return nil, &RequestError{Code: Forbidden}
 	}
 	if !upgrade && x.Method() != http.MethodGet && x.Method() != http.MethodPost {
@@ -101,22 +107,34 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 }
 
 // refused logs a refusal and tells the application.
-func (s *Server) refused(x Exchange, e *RequestError) {
+func (s *Server) refused(e *RequestError, remote string, request func() *http.Request) {
 	if s.debugging() {
-		s.debug(scopeServer, "request refused", "error", e, "remote", x.RemoteAddr())
+		s.debug(scopeServer, "request refused", "error", e, "remote", remote)
 	}
-	if e.Code == UnsupportedProtocolVersion {
-		s.log.Info("a client of protocol revision 3 was refused; Config.AllowEIO3 serves it", "scope", scopeServer)
+	if e.status() == http.StatusServiceUnavailable {
+		s.counters.unavailable.Add(1)
+	} else {
+		s.counters.refused[e.Code].Add(1)
+	}
+	switch {
+	case e.Code == UnsupportedProtocolVersion:
+		s.warn(scopeServer, "a client of protocol revision 3 was refused; Config.AllowEIO3 serves it")
+	case e.Context == tooManySessions:
+		s.warn(scopeServer, "handshakes are refused: Config.MaxSessions is reached", "sessions", s.Len())
 	}
 	if f := s.cfg.OnConnectionError; f != nil {
-		f(e, x.Request())
+		s.protect(func() { f(e, request()) })
 	}
 }
 
 func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
-	s.refused(x, e)
+	s.refused(e, x.RemoteAddr(), x.Request)
 	if upgrade {
-		refuseUpgrade(x, http.StatusBadRequest, e.text())
+		status := http.StatusBadRequest // even where it is Forbidden, as in the reference
+		if e.status() == http.StatusServiceUnavailable {
+			status = http.StatusServiceUnavailable
+		}
+		refuseUpgrade(x, status, e.text())
 		return
 	}
 	respondError(x, e)
@@ -128,6 +146,12 @@ func refuseUpgrade(x Exchange, status int, text string) {
 	x.SetHeader("X-Content-Type-Options", "nosniff") // the text may be the application's
 	x.SetHeader("Connection", "close")
 	_ = x.Respond(status, []byte(text))
+}
+
+// respondRefusal answers a request that was accepted at first.
+func (s *Server) respondRefusal(x Exchange, e *RequestError) {
+	s.counters.refused[e.Code].Add(1)
+	respondError(x, e)
 }
 
 func respondError(x Exchange, e *RequestError) {

@@ -27,7 +27,7 @@ type WebSocketOptions struct {
 	Deflate *DeflateOptions
 	// MaxMessage limits a message, in bytes and after inflation.
 	MaxMessage int64
-	// WriteTimeout bounds a blocking Flush.
+	// WriteTimeout bounds how long a blocking Flush may get no further.
 	WriteTimeout time.Duration
 	// OnPing is called by ReadMessage for each ping frame; the engine itself never answers.
 	OnPing func(data []byte)
@@ -68,6 +68,10 @@ type WebSocketConn interface {
 	// only what can be done without waiting and returns false when something is left.
 	Flush(block bool) (done bool, err error)
 
+	// Unflushed returns the bytes that were appended and not handed to the network yet. It is
+	// called by the goroutine that appends and flushes.
+	Unflushed() int
+
 	// SetReadDeadline bounds ReadMessage; the zero time means no bound.
 	SetReadDeadline(t time.Time) error
 	// Close cuts the connection. It makes ReadMessage and Flush return. It may be called again.
@@ -97,6 +101,7 @@ func (e *WebSocketError) Unwrap() error { return e.Err }
 
 // The close codes of RFC 6455 that the core and its engines use.
 const (
-	closeGoingAway   = 1001
-	closeInvalidData = 1007
+	closeGoingAway     = 1001
+	closeInvalidData   = 1007
+	closeTryAgainLater = 1013
 )

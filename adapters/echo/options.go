@@ -45,13 +45,14 @@ func (o *Options) request(c echo.Context) *http.Request {
 		r = r.WithContext(core.WithValues(r.Context(), values))
 	}
 	if strings.Contains(c.Path(), ":") {
-		r = copied(r, c.Request())
+		var pairs []string
 		parameters := c.ParamValues()
 		for i, name := range c.ParamNames() {
 			if name != "*" {
-				r.SetPathValue(name, parameters[i])
+				pairs = append(pairs, name, parameters[i])
 			}
 		}
+		r = core.WithPathValues(r, pairs)
 	}
 	if o.ClientIP {
 		if ip := c.RealIP(); ip != "" {

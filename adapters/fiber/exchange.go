@@ -3,6 +3,7 @@ package eiofiber
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
+	"github.com/valyala/fasthttp"
 
 	"github.com/goengineio/engineio/core"
 )
@@ -53,6 +56,10 @@ func (x *exchange) Header(name string) string {
 	if value := h.Peek(name); value != nil || !x.e.anyCase {
 		return string(value)
 	}
+	return peekAnyCase(h, name)
+}
+
+func peekAnyCase(h *fasthttp.RequestHeader, name string) string {
 	for key, value := range h.All() {
 		if strings.EqualFold(string(key), name) {
 			return string(value)
@@ -93,10 +100,66 @@ func (x *exchange) Request() *http.Request {
 			r.Header[name] = append(r.Header[name], string(value))
 		}
 	}
-	for _, name := range x.c.Route().Params {
-		r.SetPathValue(name, strings.Clone(x.c.Params(name)))
+	r = r.WithContext(x.context())
+	if pairs := x.pathValues(); len(pairs) > 0 {
+		r = core.WithPathValues(r, pairs)
 	}
-	return r.WithContext(core.WithValues(context.WithoutCancel(x.c.UserContext()), x.locals()))
+	return r
+}
+
+// Keep writes down what Request would return. It is in pieces for the sake of the stack, which on a
+// connection with a waiting poll is as large as the deepest call so far: 4 KiB are enough if no frame
+// is large.
+func (x *exchange) Keep() (kept core.Kept) {
+	kept.Head = x.head()
+	if x.c.Context().IsTLS() {
+		kept.TLS = x.tls()
+	}
+	if x.c.UserContext() != context.Background() || len(x.e.options.Locals) > 0 || len(x.c.Route().Params) > 0 {
+		kept.Context = x.keepContext()
+	}
+	return kept
+}
+
+//go:noinline
+func (x *exchange) tls() *tls.ConnectionState { return x.c.Context().TLSConnectionState() }
+
+//go:noinline
+func (x *exchange) keepContext() context.Context {
+	ctx := x.context()
+	if pairs := x.pathValues(); len(pairs) > 0 {
+		ctx = core.WithPathValues(new(http.Request).WithContext(ctx), pairs).Context()
+	}
+	return ctx
+}
+
+//go:noinline
+func (x *exchange) head() string {
+	h := &x.c.Request().Header
+	return core.Head(x.Method(), utils.UnsafeString(h.RequestURI()), utils.UnsafeString(h.Protocol()),
+		utils.UnsafeString(h.Host()), utils.UnsafeString(h.RawHeaders()))
+}
+
+func (x *exchange) context() context.Context {
+	ctx := x.c.UserContext()
+	if ctx != context.Background() {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return core.WithValues(ctx, x.locals())
+}
+
+func (x *exchange) pathValues() (pairs []string) {
+	if names := x.c.Route().Params; len(names) > 0 {
+		pairs = x.valuesOf(names)
+	}
+	return pairs
+}
+
+func (x *exchange) valuesOf(names []string) (pairs []string) {
+	for _, name := range names {
+		pairs = append(pairs, name, strings.Clone(x.c.Params(name)))
+	}
+	return pairs
 }
 
 func (x *exchange) locals() map[any]any {

@@ -53,11 +53,19 @@ type Config struct {
 func Handler(srv *core.Server, options ...Options) fiber.Handler {
 	e := newEndpoint(srv, first(options))
 	return func(c *fiber.Ctx) error {
-		if path, _ := target(c); serves(c.Route().Path, path) {
+		if isFor(c) {
 			return e.serve(c)
 		}
 		return c.Next()
 	}
+}
+
+// isFor reports whether the request is for the route's path as it is spelled.
+//
+//go:noinline
+func isFor(c *fiber.Ctx) bool {
+	path, _ := target(c)
+	return serves(c.Route().Path, path)
 }
 
 // Mount serves the path, with and without trailing slash, and everything below it, on an app or a

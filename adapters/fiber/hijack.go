@@ -9,20 +9,26 @@ import (
 )
 
 // Hijack has serve called when the handlers have returned. Nothing of the request is used then.
-// With KeepHijackedConns (see Tune) serve runs on a goroutine of its own, and fasthttp can use the
-// request's memory again; otherwise on fasthttp's, which closes the connection afterwards, too.
-func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
+// With KeepHijackedConns (see Tune) goroutines of our own serve the connection, and fasthttp can use
+// the request's memory again; otherwise it is fasthttp's, which closes the connection afterwards, too.
+func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	keep := x.c.App().Server().KeepHijackedConns
 	conn := shareable(x.conn, keep)
 	x.c.Status(http.StatusSwitchingProtocols) // is not sent, but loggers see it
 	x.c.Context().HijackSetNoResponse(true)
 	x.c.Context().Hijack(func(reader net.Conn) {
 		buffered := takeBuffered(reader)
-		if keep {
-			go serve(conn, buffered)
-		} else {
-			serve(conn, buffered)
+		if !keep {
+			if rest := serve(conn, buffered); rest != nil {
+				rest()
+			}
+			return
 		}
+		go func() {
+			if rest := serve(conn, buffered); rest != nil {
+				go rest()
+			}
+		}()
 	})
 	return nil
 }

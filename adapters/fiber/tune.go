@@ -23,6 +23,9 @@ const slack = 256 << 10
 //     more, which is refused in good order), whatever fiber.Config.BodyLimit is, and must arrive
 //     within PingInterval + PingTimeout, whatever fiber.Config.ReadTimeout is. This is done in
 //     HeaderReceived of the server; a function that is there already is called first.
+//   - Where fiber.Config.WriteTimeout is not set, answers of the endpoint must have left within
+//     core.Config.WriteTimeout. Without Tune, a client that does not read its poll's answer keeps a
+//     goroutine and the answer until its connection ends.
 //
 // Call it on the app that listens, before it does, with the paths the server is mounted at, prefixes
 // of groups and sub-apps included; none means DefaultPath. It may be called once for each server.
@@ -55,6 +58,9 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 				continue
 			}
 			config.MaxRequestBodySize = limit
+			if config.WriteTimeout == 0 && server.WriteTimeout == 0 {
+				config.WriteTimeout = cfg.WriteTimeout
+			}
 			if hasBody(h) {
 				config.ReadTimeout = within
 			}

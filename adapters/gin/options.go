@@ -44,11 +44,14 @@ func (o *Options) request(c *gin.Context) *http.Request {
 		r = r.WithContext(core.WithValues(r.Context(), values))
 	}
 	_, wildcard, _ := strings.Cut(c.FullPath(), "*")
+	var pairs []string
 	for _, p := range c.Params {
 		if p.Key != wildcard {
-			r = copied(r, c.Request)
-			r.SetPathValue(p.Key, p.Value)
+			pairs = append(pairs, p.Key, p.Value)
 		}
+	}
+	if len(pairs) > 0 {
+		r = core.WithPathValues(r, pairs)
 	}
 	if o.ClientIP {
 		if ip := c.ClientIP(); ip != "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 
 // exchange implements core.Exchange.
 type exchange struct {
-	w http.ResponseWriter
-	r *http.Request
+	w            http.ResponseWriter
+	r            *http.Request
+	writeTimeout time.Duration // see core.Config
+	bodyRead     bool
 }
 
 func (x *exchange) Method() string { return x.r.Method }
@@ -42,6 +45,8 @@ func (x *exchange) Request() *http.Request {
 	return r
 }
 
+func (x *exchange) Keep() core.Kept { return core.Keep(x.r) }
+
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	size := x.r.ContentLength
 	if size > limit {
@@ -50,31 +55,98 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	if server := x.server(); server == nil || server.ReadTimeout == 0 {
 		control := http.NewResponseController(x.w)
 		if control.SetReadDeadline(deadline) == nil {
-			// Left in place, it would end the connection during a later wait.
-			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+			defer func() {
+				if x.bodyRead { // left in place, it would end the connection during a later wait
+					_ = control.SetReadDeadline(time.Time{})
+				}
+			}()
 		}
 	}
+	var body []byte
+	var err error
 	if size >= 0 {
-		body := make([]byte, size)
-		_, err := io.ReadFull(x.r.Body, body)
-		return body, err
+		body = make([]byte, size)
+		_, err = io.ReadFull(x.r.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(x.r.Body, limit+1))
+		if int64(len(body)) > limit {
+			return nil, core.ErrTooLarge
+		}
 	}
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, limit+1))
-	if int64(len(body)) > limit {
-		return nil, core.ErrTooLarge
-	}
+	x.bodyRead = err == nil
 	return body, err
 }
 
+const (
+	// slack is how many bytes of a body that nobody wanted are read all the same, so that its client
+	// can be answered and its connection used again.
+	slack = 256 << 10
+	// patience is how long they may take.
+	patience = time.Second
+)
+
+// discardBody reads what is left of the request's body. Without a bound in time, net/http itself would
+// do so before it answers, for as long as the client cares to send now and then a byte.
+func (x *exchange) discardBody() {
+	if x.bodyRead || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
+		return
+	}
+	control := http.NewResponseController(x.w)
+	if control.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, x.r.Body, slack); errors.Is(err, io.EOF) {
+		_ = control.SetReadDeadline(time.Time{})
+		return
+	}
+	x.w.Header().Set("Connection", "close")
+}
+
 func (x *exchange) Respond(status int, body []byte) error {
-	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	x.discardBody()
+	if len(body) >= knownLength || len(body) == 0 {
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	x.w.WriteHeader(status)
 	if len(body) == 0 || x.r.Method == http.MethodHead {
 		return nil
 	}
+	if server := x.server(); len(body) >= largeAnswer && (server == nil || server.WriteTimeout == 0) {
+		return x.writePatiently(body)
+	}
 	_, err := x.w.Write(body)
 	return err
 }
+
+const (
+	// largeAnswer is what the operating system may not take at once from a client that reads slowly.
+	largeAnswer = 16 << 10
+	// progress is what must have left within the write timeout.
+	progress = 64 << 10
+)
+
+// writePatiently writes as long as the client takes something now and then. The http.Server would
+// wait for ever.
+func (x *exchange) writePatiently(body []byte) error {
+	control := http.NewResponseController(x.w)
+	if control.SetWriteDeadline(time.Time{}) != nil { // not to be had, as behind http.TimeoutHandler
+		_, err := x.w.Write(body)
+		return err
+	}
+	for chunk := range slices.Chunk(body, progress) {
+		_ = control.SetWriteDeadline(time.Now().Add(x.writeTimeout))
+		if _, err := x.w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return control.SetWriteDeadline(time.Time{}) // it would hit later answers on this connection
+}
+
+// knownLength is the size from which on net/http does not find the length out by itself.
+const knownLength = 2048
 
 // nearDeadline is how long before the end of a request's time its poll is answered.
 const nearDeadline = 500 * time.Millisecond
@@ -125,7 +197,7 @@ func (x *exchange) server() *http.Server {
 	return server
 }
 
-func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
+func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	if x.r.ProtoMajor != 1 {
 		return fmt.Errorf("a WebSocket needs HTTP/1.1, the request came over %s", x.r.Proto)
 	}
@@ -142,8 +214,11 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
 		peeked, _ := rw.Reader.Peek(n)
 		buffered = append(buffered, peeked...)
 	}
-	// A goroutine of its own, so that the request's memory and this stack can go.
-	go serve(conn, buffered)
+	// This goroutine's stack has its size already; a fresh one stays small, and nothing of the
+	// request is kept by it.
+	if rest := serve(conn, buffered); rest != nil {
+		go rest()
+	}
 	return nil
 }
 

@@ -37,12 +37,8 @@ func New() *Engine { return new(Engine) }
 
 // Accept implements core.WebSocketEngine. It never fails. The answer leaves with the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	c := &connection{
-		engine: e,
-		wire:   wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead),
-		onPing: o.OnPing,
-		limit:  int(min(o.MaxMessage, math.MaxInt-1)),
-	}
+	c := &connection{engine: e, onPing: o.OnPing, limit: int(min(o.MaxMessage, math.MaxInt-1))}
+	c.wire.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead)
 	var extension string
 	if o.Deflate != nil {
 		if extension = negotiate(r.Header["Sec-Websocket-Extensions"]); extension != "" {
@@ -56,7 +52,7 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 // connection implements core.WebSocketConn.
 type connection struct {
 	engine *Engine
-	wire   *wire.Conn
+	wire   wire.Conn
 	onPing func([]byte)
 	limit  int // of a message
 
@@ -77,6 +73,9 @@ func (c *connection) Buffered() bool { return c.wire.Unread() }
 
 // Flush implements core.WebSocketConn.
 func (c *connection) Flush(block bool) (bool, error) { return c.wire.Flush(block) }
+
+// Unflushed implements core.WebSocketConn.
+func (c *connection) Unflushed() int { return c.wire.Unflushed() }
 
 // SetReadDeadline implements core.WebSocketConn.
 func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }

@@ -84,13 +84,19 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	}
 }
 
-func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
+func (x *exchange) Keep() core.Kept { return core.Keep(x.r) }
+
+func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	conn, rw, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
 		return err
 	}
 	_ = conn.SetDeadline(time.Time{})
 	peeked, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	go serve(conn, append([]byte(nil), peeked...))
+	go func() {
+		if rest := serve(conn, append([]byte(nil), peeked...)); rest != nil {
+			rest()
+		}
+	}()
 	return nil
 }

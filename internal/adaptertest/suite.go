@@ -46,6 +46,7 @@ func Run(t *testing.T, f Framework) {
 		{"Upgrade", testUpgrade},
 		{"Early", testEarlyFrames},
 		{"Hostile", testHostileFrames},
+		{"Unsent", testUnsent},
 		{"Shutdown", testShutdown},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, f) })
@@ -438,6 +439,46 @@ func testHostileFrames(t *testing.T, f Framework) {
 	}
 	query, _ := b.open()
 	b.want(b.post(query, "4still served"), 200, "ok")
+}
+
+// testUnsent cuts a client off that has not read: what it still finds on its connection, and what the
+// session says was never handed over, is everything, with nothing twice.
+func testUnsent(t *testing.T, f Framework) {
+	unsent := make(chan int, 1)
+	b := newBench(t, f, core.Config{OnConnection: func(s *core.Socket) {
+		s.OnClose(func(core.CloseReason, error) { unsent <- s.Unsent() })
+	}})
+	ws, _ := b.dial("EIO=4&transport=websocket", nil)
+	s := await(t, b.sockets)
+	const messages, size = 200, 64 << 10
+	for i := range messages {
+		if err := s.Send(core.Text(fmt.Sprintf("%d%s", i, strings.Repeat(" ", size)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := int64(-1)
+	for now := s.Buffered(); now != waiting; now = s.Buffered() { // until the connection takes no more
+		waiting = now
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.CloseNow()
+	arrived := 0
+	if text, err := ws.next(); err != nil || !strings.HasPrefix(text, "0{") {
+		t.Fatalf("%q %v", text, err)
+	}
+	for {
+		text, err := ws.next()
+		if err != nil {
+			break
+		}
+		if strings.TrimSpace(text) != fmt.Sprintf("4%d", arrived) {
+			t.Fatalf("message %d is %.20q", arrived, text)
+		}
+		arrived++
+	}
+	if n := await(t, unsent); arrived+n != messages || n == 0 {
+		t.Errorf("%d messages arrived, %d were never handed over, of %d", arrived, n, messages)
+	}
 }
 
 func testShutdown(t *testing.T, f Framework) {

@@ -44,6 +44,7 @@ var arrows = []arrow{
 	{dir: "internal/wire", closed: true},
 	{dir: "internal/fastws", imports: []string{"core", "internal/wire", fasthttpWS}, never: frameworks},
 	{dir: "engines/lean", imports: []string{"core", "internal/wire", "github.com/gobwas/ws"}, never: frameworks},
+	{dir: "metrics/prometheus", imports: []string{"core", "github.com/prometheus/client_golang"}, never: frameworks},
 	{dir: "adapters/nethttp", imports: []string{"core", "internal/fastws"}, never: frameworks},
 	{dir: "adapters/gin", imports: []string{"core", "adapters/nethttp", gin}, never: without(frameworks, gin)},
 	{dir: "adapters/echo", imports: []string{"core", "adapters/nethttp", echo}, never: without(frameworks, echo)},
@@ -179,6 +180,11 @@ type pkg struct {
 	ImportPath string
 	Standard   bool
 	Imports    []string
+	Dir        string
+	Module     *struct {
+		Path, Version, Dir string
+		Main               bool
+	}
 }
 
 func ours(path string, imports ...string) pkg {
@@ -187,7 +193,7 @@ func ours(path string, imports ...string) pkg {
 
 func list(t *testing.T, system string, args ...string) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Standard,Imports,Dir,Module"}, args...)...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
 	cmd.Stderr = t.Output()

@@ -119,10 +119,12 @@ func (x *exchange) AddHeader(name, value string) { x.response.Add(name, value) }
 
 func (x *exchange) Request() *http.Request {
 	return &http.Request{
-		Method: x.method, URL: &url.URL{Path: "/engine.io/", RawQuery: x.query},
+		Method: x.method, RequestURI: "/engine.io/?" + x.query, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, URL: &url.URL{Path: "/engine.io/", RawQuery: x.query},
 		Header: x.header.Clone(), Host: "example.com", RemoteAddr: x.RemoteAddr(), Body: http.NoBody,
 	}
 }
+
+func (x *exchange) Keep() core.Kept { return core.Keep(x.Request()) }
 
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	if x.body == nil {
@@ -190,11 +192,15 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	}
 }
 
-func (x *exchange) Hijack(serve func(net.Conn, []byte)) error {
+func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	if x.hijack == nil {
 		return errors.New("this request cannot be hijacked")
 	}
-	go serve(x.hijack, nil)
+	go func() {
+		if rest := serve(x.hijack, nil); rest != nil {
+			rest()
+		}
+	}()
 	return nil
 }
 

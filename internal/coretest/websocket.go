@@ -46,11 +46,13 @@ type WebSocket struct {
 	deadline *time.Timer
 	expired  chan struct{}
 	pending  []Frame
-	out      []Frame
-	flushes  int
-	changed  chan struct{}
-	stalled  bool
-	lastSent bool // a close frame was appended
+	// unflushed is the size of pending.
+	unflushed int
+	out       []Frame
+	flushes   int
+	changed   chan struct{}
+	stalled   bool
+	lastSent  bool // a close frame was appended
 }
 
 // WebSocket opens a WebSocket with the query.
@@ -180,6 +182,7 @@ func (w *WebSocket) append(f Frame) error {
 	defer w.mu.Unlock()
 	if !w.lastSent {
 		w.pending = append(w.pending, f)
+		w.unflushed += len(f.Text) + 1
 		w.lastSent = f.Close
 	}
 	return nil
@@ -226,7 +229,7 @@ func (w *WebSocket) Flush(block bool) (bool, error) {
 				w.flushes++
 			}
 			w.out = append(w.out, w.pending...)
-			w.pending = nil
+			w.pending, w.unflushed = nil, 0
 			w.change()
 			w.mu.Unlock()
 			return true, nil
@@ -246,6 +249,13 @@ func (w *WebSocket) Flush(block bool) (bool, error) {
 			return false, os.ErrDeadlineExceeded
 		}
 	}
+}
+
+// Unflushed implements core.WebSocketConn. Each frame counts as its data and one byte.
+func (w *WebSocket) Unflushed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unflushed
 }
 
 // SetReadDeadline implements core.WebSocketConn.

@@ -55,7 +55,12 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 		}
 	}
 	ws.SetPingHandler(func(data string) error {
+		wired.Consumed(frameSize(len(data)))
 		o.OnPing([]byte(data))
+		return nil
+	})
+	ws.SetPongHandler(func(data string) error {
+		wired.Consumed(frameSize(len(data)))
 		return nil
 	})
 	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage, deflate: o.Deflate}, nil
@@ -96,6 +101,8 @@ type connection struct {
 func (c *connection) Buffered() bool { return c.wire.Unread() }
 
 func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }
+
+func (c *connection) Unflushed() int { return c.wire.Unflushed() }
 
 func (c *connection) Close() error { return c.wire.Close() }
 

@@ -141,3 +141,26 @@ func TestEnds(t *testing.T) {
 		t.Errorf("reserved bits: %v", err)
 	}
 }
+
+// However the frames are cut up, a message that is there is read without waiting for more.
+func TestPieces(t *testing.T) {
+	frame := func(data string) string {
+		return "\x81" + string([]byte{0x80 | byte(len(data))}) + "\x00\x00\x00\x00" + data
+	}
+	long, short := frame(strings.Repeat("l", 20)), frame("s")
+	for cut := 1; cut < len(long); cut++ {
+		server, client, _ := connect(t, 100)
+		_ = server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		for _, pieces := range []struct {
+			text     string
+			messages int
+		}{{long + long[:cut], 1}, {long[cut:] + short, 2}, {short, 1}} {
+			go func() { _, _ = io.WriteString(client.NetConn(), pieces.text) }()
+			for range pieces.messages {
+				if _, _, err := server.ReadMessage(); err != nil {
+					t.Fatalf("cut after %d bytes: %v", cut, err)
+				}
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 const (
 	readSize  = 4096
 	keptWrite = 64 << 10 // larger buffers are left to the garbage collector
+	progress  = 64 << 10 // what must have left within the timeout of a blocking Flush
 )
 
 // Buffers are the pools that connections borrow from. Connections of one server share them.
@@ -58,30 +59,38 @@ type Conn struct {
 	raw        rawConn
 
 	in     *readBuffer
-	unread int
+	unread int   // of the last read
+	left   int   // of all reads
 	err    error // of the last read
 
-	mu     sync.Mutex
-	out    *writeBuffer // collected
-	flight *writeBuffer // being flushed; belongs to the flushing goroutine
-	sent   int          // of flight
+	mu       sync.Mutex
+	out      *writeBuffer // collected
+	flight   *writeBuffer // being flushed; belongs to the flushing goroutine
+	sent     int          // of flight
+	writeErr error        // of a write that does not wait
 }
 
 // New wraps conn. buffered is what was read from it already. beforeRead is called each time before
 // the network is read; timeout bounds a blocking Flush.
 func New(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, beforeRead func()) *Conn {
-	c := &Conn{Conn: conn, buffers: buffers, beforeRead: beforeRead, timeout: timeout}
-	c.raw.init(conn)
+	c := new(Conn)
+	c.Init(conn, buffered, buffers, timeout, beforeRead)
+	return c
+}
+
+// Init is New for a Conn that is part of something larger.
+func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, beforeRead func()) {
+	c.Conn, c.buffers, c.beforeRead, c.timeout = conn, buffers, beforeRead, timeout
+	c.raw.init(c, conn)
 	if len(buffered) > 0 {
 		c.in = buffers.getRead()
 		c.in.r, c.in.w = 0, copy(c.in.data[:], buffered)
-		c.unread = len(buffered)
+		c.unread, c.left = c.in.w, c.in.w
 		if rest := buffered[c.in.w:]; len(rest) > 0 {
 			c.Conn = &prefixed{Conn: conn, prefix: append([]byte(nil), rest...)}
 			c.raw = rawConn{}
 		}
 	}
-	return c
 }
 
 // Read returns what is there already, or waits. It waits for the connection to become readable
@@ -92,6 +101,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			c.beforeRead()
 			n, err := c.Conn.Read(p)
 			c.unread += n
+			c.left += n
 			c.err = err
 			return n, err
 		}
@@ -109,33 +119,57 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Await waits until there is input to Read.
+func (c *Conn) Await() error {
+	if c.in != nil {
+		return nil
+	}
+	err := c.fill()
+	if err != nil {
+		c.err = err
+	}
+	return err
+}
+
 func (c *Conn) fill() error {
 	c.beforeRead()
-	buf, err := c.raw.read(c.buffers)
-	if buf == nil && err == nil { // no descriptor to wait for
-		buf = c.buffers.getRead()
-		buf.r = 0
-		buf.w, err = c.Conn.Read(buf.data[:])
-		if buf.w > 0 {
-			err = nil
-		}
+	done, err := c.raw.read(c)
+	if !done { // no descriptor to wait for
+		err = c.fillWaiting()
 	}
-	if err != nil {
-		if buf != nil {
-			c.buffers.read.Put(buf)
-		}
+	if err == nil {
+		c.unread = c.in.w
+		c.left += c.in.w
+	}
+	return err
+}
+
+// fillWaiting holds a buffer while it waits.
+func (c *Conn) fillWaiting() error {
+	buf := c.buffers.getRead()
+	n, err := c.Conn.Read(buf.data[:])
+	if n == 0 && err != nil {
+		c.buffers.read.Put(buf)
 		return err
 	}
-	c.in, c.unread = buf, buf.w
+	buf.r, buf.w = 0, n
+	c.in = buf
 	return nil
 }
 
-// Consumed tells that n bytes of input were a whole message with its header; see Unread.
-func (c *Conn) Consumed(n int) { c.unread -= n }
+// Consumed tells that n bytes of input, or more, were used up by a message with its header.
+func (c *Conn) Consumed(n int) {
+	c.unread -= n
+	c.left -= n
+}
 
 // Unread reports whether input is left from the last read. It is a hint: frames that were not
 // announced to Consumed make it say yes until the next read.
 func (c *Conn) Unread() bool { return c.unread > 0 }
+
+// Left reports whether there may be input that nobody has used up, be it in a buffer of whoever reads
+// from the connection. Where Consumed is told too little it says yes for good, and never no wrongly.
+func (c *Conn) Left() bool { return c.left > 0 }
 
 // ReadErr returns the error of the network that reading ended with, nil if there was none.
 func (c *Conn) ReadErr() error { return c.err }
@@ -154,6 +188,21 @@ func (c *Conn) Write(p []byte) (int, error) {
 // SetWriteDeadline does nothing: Flush sets its own.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
+// Unflushed returns the bytes that were written to the connection and not brought out yet. It is
+// called by the goroutine that flushes.
+func (c *Conn) Unflushed() int {
+	n := 0
+	if c.flight != nil {
+		n = len(c.flight.data) - c.sent
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil {
+		n += len(c.out.data)
+	}
+	return n
+}
+
 // Flush brings out what was collected. With block false it writes only as much as the network
 // takes at once, and reports whether that was all.
 func (c *Conn) Flush(block bool) (done bool, err error) {
@@ -167,17 +216,11 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 			}
 			c.sent = 0
 		}
-		rest := c.flight.data[c.sent:]
-		var n int
-		switch {
-		case block:
-			_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
-			n, err = c.Conn.Write(rest)
-			_ = c.Conn.SetWriteDeadline(time.Time{}) // it would hit the next tryWrite
-		default:
-			n, err = c.raw.tryWrite(rest)
+		if block {
+			err = c.writeAll()
+		} else {
+			err = c.raw.tryWrite(c)
 		}
-		c.sent += n
 		if err != nil {
 			return false, err
 		}
@@ -187,6 +230,19 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 		c.buffers.putWrite(c.flight)
 		c.flight = nil
 	}
+}
+
+// writeAll writes as long as the other side takes something now and then.
+func (c *Conn) writeAll() (err error) {
+	p := c.flight.data
+	for c.sent < len(p) && err == nil {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
+		var n int
+		n, err = c.Conn.Write(p[c.sent:min(len(p), c.sent+progress)])
+		c.sent += n
+	}
+	_ = c.Conn.SetWriteDeadline(time.Time{}) // it would hit the next tryWrite
+	return err
 }
 
 // prefixed is a connection with input that was read from it before.

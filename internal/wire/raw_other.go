@@ -7,8 +7,8 @@ import "net"
 // rawConn can do nothing here: reads hold a buffer while they wait, writes are drained.
 type rawConn struct{}
 
-func (*rawConn) init(net.Conn) {}
+func (*rawConn) init(*Conn, net.Conn) {}
 
-func (*rawConn) read(*Buffers) (*readBuffer, error) { return nil, nil }
+func (*rawConn) read(*Conn) (done bool, err error) { return false, nil }
 
-func (*rawConn) tryWrite([]byte) (int, error) { return 0, nil }
+func (*rawConn) tryWrite(*Conn) error { return nil }

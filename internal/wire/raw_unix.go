@@ -12,25 +12,18 @@ import (
 // rawConn does what net.Conn cannot: wait for input without a buffer, and write without waiting.
 // It is for plain TCP and Unix sockets; the zero value says that it can do neither.
 type rawConn struct {
-	conn syscall.RawConn
-
-	buffers  *Buffers
-	in       *readBuffer
-	readErr  error
-	onRead   func(fd uintptr) bool
-	out      []byte
-	written  int
-	writeErr error
-	onWrite  func(fd uintptr) bool
+	conn    syscall.RawConn
+	onRead  func(fd uintptr) bool
+	onWrite func(fd uintptr) bool
 }
 
-func (r *rawConn) init(conn net.Conn) {
+func (r *rawConn) init(c *Conn, conn net.Conn) {
 	var source syscall.Conn
-	switch c := conn.(type) {
+	switch conn := conn.(type) {
 	case *net.TCPConn:
-		source = c
+		source = conn
 	case *net.UnixConn:
-		source = c
+		source = conn
 	default:
 		return
 	}
@@ -39,63 +32,63 @@ func (r *rawConn) init(conn net.Conn) {
 		return
 	}
 	// The functions are made once: a closure for each call would be an allocation for each message.
-	r.conn, r.onRead, r.onWrite = raw, r.readNow, r.writeNow
+	r.conn, r.onRead, r.onWrite = raw, c.readNow, c.writeNow
 }
 
-// read waits for input and returns it in a borrowed buffer; nil and nil when it cannot.
-func (r *rawConn) read(buffers *Buffers) (*readBuffer, error) {
+// read waits for input and puts it into a borrowed buffer, c.in. It is not done when it cannot.
+func (r *rawConn) read(c *Conn) (done bool, err error) {
 	if r.conn == nil {
-		return nil, nil
+		return false, nil
 	}
-	r.buffers = buffers
 	if err := r.conn.Read(r.onRead); err != nil {
-		return nil, err
+		return true, err
 	}
-	buf, err := r.in, r.readErr
-	r.in = nil
-	return buf, err
+	if c.in == nil {
+		return true, c.err
+	}
+	return true, nil
 }
 
-func (r *rawConn) readNow(fd uintptr) bool {
-	buf := r.buffers.getRead()
+// readNow leaves an error in c.err.
+func (c *Conn) readNow(fd uintptr) bool {
+	buf := c.buffers.getRead()
 	n, err := retry(func() (int, error) { return syscall.Read(int(fd), buf.data[:]) })
 	if err == nil && n > 0 {
 		buf.r, buf.w = 0, n
-		r.in, r.readErr = buf, nil
+		c.in = buf
 		return true
 	}
-	r.buffers.read.Put(buf)
+	c.buffers.read.Put(buf)
 	if errors.Is(err, syscall.EAGAIN) {
 		return false
 	}
 	if err == nil {
 		err = io.EOF
 	}
-	r.in, r.readErr = nil, err
+	c.err = err
 	return true
 }
 
-// tryWrite writes what the socket's buffer takes at once.
-func (r *rawConn) tryWrite(p []byte) (int, error) {
+// tryWrite writes what the socket's buffer takes at once of c.flight, and adds it to c.sent.
+func (r *rawConn) tryWrite(c *Conn) error {
 	if r.conn == nil {
-		return 0, nil
+		return nil
 	}
-	r.out, r.written, r.writeErr = p, 0, nil
-	err := r.conn.Write(r.onWrite)
-	r.out = nil
-	if err == nil {
-		err = r.writeErr
+	c.writeErr = nil
+	if err := r.conn.Write(r.onWrite); err != nil {
+		return err
 	}
-	return r.written, err
+	return c.writeErr
 }
 
-func (r *rawConn) writeNow(fd uintptr) bool {
-	n, err := retry(func() (int, error) { return syscall.Write(int(fd), r.out) })
+// writeNow adds to c.sent, and leaves an error in c.writeErr.
+func (c *Conn) writeNow(fd uintptr) bool {
+	n, err := retry(func() (int, error) { return syscall.Write(int(fd), c.flight.data[c.sent:]) })
 	if n > 0 {
-		r.written = n
+		c.sent += n
 	}
 	if err != nil && !errors.Is(err, syscall.EAGAIN) {
-		r.writeErr = err
+		c.writeErr = err
 	}
 	return true // whatever happened: never wait
 }

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"container/heap"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// instant is a point in time, by the monotonic clock, since the server was made. A time.Time takes
+// three times as much.
+type instant time.Duration
+
+func (s *Server) now() instant { return instant(time.Since(s.began)) }
+
+func (t instant) after(d time.Duration) instant { return t + instant(d) }
+
+func (t instant) since(earlier instant) time.Duration { return time.Duration(t - earlier) }
+
+const clockShards = 64
+
+// clock calls Socket.onTimer when it is time. A time.AfterFunc for each session would take 128 bytes
+// and, each time it fires, a goroutine whose stack has to grow before it has written a ping; here
+// one goroutine serves all sessions of a shard that are due, and lives only as long as there are any.
+//
+// Its locks are taken while a socket's is held, and never the other way round.
+type clock struct {
+	next   atomic.Uint32
+	shards [clockShards]clockShard
+}
+
+type clockShard struct {
+	server *Server
+	mu     sync.Mutex
+	due    dueHeap
+	timer  *time.Timer // nil until it is needed
+	firing bool        // a goroutine calls sockets; it sets the timer when it is done
+}
+
+func (c *clock) init(s *Server) {
+	for i := range c.shards {
+		c.shards[i].server = s
+	}
+}
+
+// place chooses the shard of a new socket.
+func (c *clock) place() uint8 { return uint8(c.next.Add(1) % clockShards) }
+
+// call has the socket called at the time, or earlier if that is arranged already.
+func (c *clock) call(s *Socket, at instant) {
+	sh := &c.shards[s.beat.shard]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	switch {
+	case s.beat.place == 0:
+		s.beat.fires = at
+		heap.Push(&sh.due, s)
+	case at < s.beat.fires:
+		s.beat.fires = at
+		heap.Fix(&sh.due, int(s.beat.place-1))
+	default:
+		return
+	}
+	if s.beat.place == 1 && !sh.firing {
+		sh.set()
+	}
+}
+
+// forget has the socket not called any more.
+func (c *clock) forget(s *Socket) {
+	sh := &c.shards[s.beat.shard]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.beat.place > 0 {
+		heap.Remove(&sh.due, int(s.beat.place-1))
+	}
+	if len(sh.due) == 0 && sh.timer != nil {
+		sh.timer.Stop()
+	}
+}
+
+// set sets the timer for the first socket. Called with mu locked.
+func (sh *clockShard) set() {
+	if len(sh.due) == 0 {
+		return
+	}
+	left := sh.due[0].beat.fires.since(sh.server.now())
+	if sh.timer == nil {
+		sh.timer = time.AfterFunc(left, sh.fire)
+	} else {
+		sh.timer.Reset(left)
+	}
+}
+
+// fire calls all that are due.
+func (sh *clockShard) fire() {
+	sh.mu.Lock()
+	if sh.firing {
+		sh.mu.Unlock()
+		return
+	}
+	sh.firing = true
+	for len(sh.due) > 0 && sh.due[0].beat.fires <= sh.server.now() {
+		s, _ := heap.Pop(&sh.due).(*Socket)
+		sh.mu.Unlock()
+		if sh.server.cfg.Conflate == nil {
+			s.onTimer()
+		} else {
+			go s.onTimer() // a ping has the application asked what to send, and that may take time
+		}
+		sh.mu.Lock()
+	}
+	sh.firing = false
+	sh.set()
+	sh.mu.Unlock()
+}
+
+// dueHeap has the sockets by the time of their call. Each knows its place in it, from 1 on; 0 says
+// that it has none.
+type dueHeap []*Socket
+
+func (h dueHeap) Len() int { return len(h) }
+
+func (h dueHeap) Less(i, k int) bool { return h[i].beat.fires < h[k].beat.fires }
+
+func (h dueHeap) Swap(i, k int) {
+	h[i], h[k] = h[k], h[i]
+	h[i].beat.place, h[k].beat.place = int32(i+1), int32(k+1)
+}
+
+func (h *dueHeap) Push(x any) {
+	s, _ := x.(*Socket)
+	*h = append(*h, s)
+	s.beat.place = int32(len(*h))
+}
+
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	s.beat.place = 0
+	return s
+}

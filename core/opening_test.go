@@ -1,0 +1,64 @@
+package core_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goengineio/engineio/core"
+)
+
+// opening returns a WebSocket whose session is registered, while its open packet has not been sent:
+// in the pause between the two.
+func opening(t *testing.T, cfg core.Config, during func(*bench)) (first string, closed bool) {
+	b := newBench(t, cfg)
+	ws, _ := b.WebSocket(ws4)
+	synctest.Wait()
+	if b.Server.Len() != 1 {
+		t.Fatalf("%d sessions", b.Server.Len())
+	}
+	during(b)
+	time.Sleep(time.Second)
+	if ws.Waiting() > 0 {
+		f, _ := ws.Next()
+		first = f.Text
+	}
+	time.Sleep(time.Minute)
+	select {
+	case <-ws.Done():
+		closed = true
+	default:
+	}
+	ws.Cut()
+	b.end()
+	return first, closed
+}
+
+func TestOpenPacketComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, _ := opening(t, core.Config{}, func(b *bench) { b.Server.Broadcast(core.Text("early")) })
+		if !strings.HasPrefix(first, `0{"sid"`) {
+			t.Errorf("the first packet is %q", first)
+		}
+	})
+}
+
+func TestClosedBeforeTheOpenPacket(t *testing.T) {
+	for name, end := range map[string]func(*bench){
+		"Server.Close": func(b *bench) { b.Server.Close() },
+		"CloseNow": func(b *bench) {
+			for s := range b.Server.All() {
+				s.CloseNow()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if _, closed := opening(t, core.Config{}, end); !closed {
+					t.Error("a minute later the connection is open")
+				}
+			})
+		})
+	}
+}
