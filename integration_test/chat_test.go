@@ -3,11 +3,11 @@ package integration_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 )
@@ -168,18 +169,26 @@ func (c *chat) stop() {
 func (c *chat) wantSessions(n int) {
 	c.t.Helper()
 	eventually(c.t, fmt.Sprintf("%d sessions", n), func() bool {
-		var stats struct{ Sessions int }
-		answer, err := http.Get(c.url + "stats")
+		answer, err := http.Get(c.url + "metrics")
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		defer answer.Body.Close()
-		if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
+		metrics, err := io.ReadAll(answer.Body)
+		if err != nil {
 			c.t.Fatal(err)
 		}
-		return stats.Sessions == n
+		open := 0
+		for _, found := range openSessions.FindAllSubmatch(metrics, -1) {
+			count, _ := strconv.Atoi(string(found[1]))
+			open += count
+		}
+		return open == n
 	})
 }
+
+// openSessions finds the lines of one metric.
+var openSessions = regexp.MustCompile(`(?m)^engineio_sessions\{.*\} (\d+)$`)
 
 // picture writes a PNG file with a colour gradient.
 func picture(t *testing.T, width, height int) (path string) {

@@ -40,7 +40,10 @@ var frameworks = map[string]func(engine *core.Server, page http.Handler) app{
 		gin.SetMode(gin.ReleaseMode)
 		router := gin.New()
 		eiogin.Mount(router, endpoint, engine)
-		router.NoRoute(gin.WrapH(page))
+		router.NoRoute(func(c *gin.Context) {
+			c.Status(http.StatusOK) // for Gin it is 404 until somebody says otherwise
+			page.ServeHTTP(c.Writer, c.Request)
+		})
 		return httpServer(router)
 	},
 	"echo": func(engine *core.Server, page http.Handler) app {

@@ -4,7 +4,9 @@
 //	npm ci --prefix examples/chat
 //	go run ./examples/chat
 //
-// The page uses the official client, engine.io-client, as npm installed it; the rest of the page is
+// The page /stats plots the server's figures, which /metrics has for Prometheus.
+//
+// The chat uses the official client, engine.io-client, as npm installed it; the rest of the page is
 // part of the binary.
 package main
 

@@ -94,7 +94,10 @@ func TestPage(t *testing.T) {
 		{"/app.js", "text/javascript", "new Socket", 200},
 		{"/style.css", "text/css", "#wire", 200},
 		{"/engine.io-client.js", "text/javascript", "export", 200},
-		{"/stats", "application/json", `{"sessions": 0}`, 200},
+		{"/stats", "text/html", "<title>Figures", 200},
+		{"/stats.js", "text/javascript", `fetch("metrics"`, 200},
+		{"/stats.css", "text/css", "polyline", 200},
+		{"/metrics", "text/plain", `engineio_sessions{revision="4",transport="polling"} 0`, 200},
 		{"/room.go", "text/plain", "not found", 404},
 	} {
 		answer := httptest.NewRecorder()

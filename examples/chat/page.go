@@ -9,7 +9,11 @@ import (
 	"path"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/goengineio/engineio/core"
+	eioprom "github.com/goengineio/engineio/metrics/prometheus"
 )
 
 // clientBundle is where npm puts the official client, seen from the root of the repository.
@@ -18,8 +22,8 @@ const clientBundle = "examples/chat/node_modules/engine.io-client/dist/engine.io
 //go:embed web
 var web embed.FS
 
-// newPage serves the chat's own files, the official client read from the file bundle, and
-// GET /stats, the number of open sessions as {"sessions": n}.
+// newPage serves the chat's own files, the official client read from the file bundle, and the
+// engine's figures: for Prometheus under /metrics, which the page /stats plots.
 func newPage(engine *core.Server, bundle string) (http.Handler, error) {
 	client, err := os.ReadFile(bundle)
 	if err != nil {
@@ -32,10 +36,14 @@ func newPage(engine *core.Server, bundle string) (http.Handler, error) {
 	mux.Handle("GET /app.js", embedded("web/app.js"))
 	mux.Handle("GET /style.css", embedded("web/style.css"))
 	mux.Handle("GET /engine.io-client.js", file("engine.io-client.js", client))
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"sessions": %d}`+"\n", engine.Len())
-	})
+	mux.Handle("GET /stats", embedded("web/stats.html"))
+	mux.Handle("GET /stats.js", embedded("web/stats.js"))
+	mux.Handle("GET /stats.css", embedded("web/stats.css"))
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(eioprom.NewCollector(engine, eioprom.Options{})); err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux, nil
 }
 
