@@ -23,14 +23,14 @@ createInterface({ input: process.stdin })
   .on("close", () => process.exit());
 
 function obey(command) {
-  const session = sessions.get(command.id);
+  const session = sessions.get(command.id); // undefined when it is over
   switch (command.do) {
     case "open":
       return open(command);
     case "send":
-      return session.send("text" in command ? command.text : Buffer.from(command.binary, "base64"));
+      return session?.send("text" in command ? command.text : Buffer.from(command.binary, "base64"));
     case "close":
-      return session.close();
+      return session?.close();
   }
 }
 
