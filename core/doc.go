@@ -16,8 +16,9 @@
 // sessions, socket.go is the session with its one way to the closed state. Two mechanisms carry a
 // session: polling.go (somebody comes to fetch; jsonp.go and compress.go are about the form of the
 // answer) and duplex.go (either side can speak at any time). upgrade.go moves a session from the
-// first to the second. receive.go is the way in, flush.go the way out, heartbeat.go and clock.go
-// the time. request.go is what a session keeps of its first request, stats.go what an operator sees.
+// first to the second. receive.go is the way in, send.go and flush.go the way out, heartbeat.go and
+// clock.go the time. request.go is what a session keeps of its first request, stats.go what an
+// operator sees.
 //
 // # Ownership
 //

@@ -158,7 +158,7 @@ func (s *Socket) letGo() {
 
 // pending reports whether there is something to write. Called with mu locked.
 func (s *Socket) pending() bool {
-	if s.answering { // the last poll's answer comes first
+	if s.answering > 0 { // the last poll's answer comes first
 		return false
 	}
 	if s.conflating {

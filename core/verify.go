@@ -11,7 +11,8 @@ import (
 )
 
 // Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request
-// is answered or its connection was taken over. engine is used for WebSockets unless
+// is answered or its connection was taken over; where Exchange.Hijack runs what it is given on the same
+// goroutine, as under net/http, that includes the upgrade and OnConnection. engine is used for WebSockets unless
 // Config.WebSocketEngine is set. Serve may be called concurrently.
 func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.cfg.WebSocketEngine != nil {
