@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,39 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 			t.Errorf("the session is %s", s.ReadyState())
 		}
 		close(release)
+		ws.Cut()
+		b.end()
+	})
+}
+
+// Calls of a hook that blocks do not pile up for as long as the client cares to send.
+func TestBlockedHookHoldsTheClientBack(t *testing.T) {
+	const pings = 10_000
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var handled atomic.Int64
+		b := newBench(t, core.Config{AllowEIO3: true, OnConnection: func(s *core.Socket) {
+			s.OnPacketCreate(func(core.Packet) { <-release })
+			s.OnHeartbeat(func() { handled.Add(1) })
+		}})
+		ws, s := b.openWS("EIO=3&transport=websocket")
+		go func() {
+			for range pings {
+				ws.SendText("2")
+			}
+		}()
+		time.Sleep(3 * time.Minute)
+		if n := handled.Load(); n == 0 || n > 2100 {
+			t.Errorf("%d pings were handled", n)
+		}
+		if s.ReadyState() != core.StateOpen {
+			t.Errorf("the session is %s", s.ReadyState())
+		}
+		close(release)
+		synctest.Wait()
+		if n := handled.Load(); n != pings {
+			t.Errorf("%d pings were handled in the end", n)
+		}
 		ws.Cut()
 		b.end()
 	})

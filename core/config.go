@@ -156,6 +156,9 @@ const (
 
 	// heldPoll is how long a poll waits that arrives while an upgrade is under way.
 	heldPoll = 100 * time.Millisecond
+	// upgradePause is how long one waits that is to be answered at once then, in case the upgrade packet
+	// was sent before it on the other connection: after an upgrade polls are refused.
+	upgradePause = 2 * time.Millisecond
 	// closeTimeout bounds a graceful close whose client does not come to fetch the rest.
 	closeTimeout = 30 * time.Second
 	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that

@@ -14,15 +14,17 @@ import (
 // TestInvalidOriginIsTold: net/http answers such a request itself; where it comes through, the
 // application learns why it was refused.
 func TestInvalidOriginIsTold(t *testing.T) {
-	var told []string
-	b := newBench(t, core.Config{OnConnectionError: func(e *core.RequestError, r *http.Request) {
-		told = append(told, e.Context+" "+r.Header.Get("Origin"))
-	}})
-	b.wantAnswer(b.Do(http.MethodGet, poll4, nil, http.Header{"Origin": {"a\x01b"}}), 400, badRequest)
-	if !slices.Equal(told, []string{"INVALID_ORIGIN a\x01b"}) {
-		t.Errorf("told %q", told)
-	}
-	b.end()
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		b := newBench(t, core.Config{OnConnectionError: func(e *core.RequestError, r *http.Request) {
+			told = append(told, e.Context+" "+r.Header.Get("Origin"))
+		}})
+		b.wantAnswer(b.Do(http.MethodGet, poll4, nil, http.Header{"Origin": {"a\x01b"}}), 400, badRequest)
+		if !slices.Equal(told, []string{"INVALID_ORIGIN a\x01b"}) {
+			t.Errorf("told %q", told)
+		}
+		b.end()
+	})
 }
 
 // TestHooksInOrder: what observes is called in the order of events, and nothing after OnClose.

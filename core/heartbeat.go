@@ -123,7 +123,7 @@ func (s *Socket) onTimer() {
 		s.due(now, within)
 		s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
 		s.kick()
-	case b.phase == phaseWaiting && s.receiving:
+	case b.phase == phaseWaiting && s.occupied():
 		// A callback keeps the pong from being read; the client may live.
 		s.due(now, s.srv.cfg.PingTimeout)
 		s.mu.Unlock()

@@ -69,7 +69,8 @@ func (s *Socket) OnHeartbeat(f func()) { s.setObserver(func(o *observers) { o.he
 
 // The following hooks observe what the session does by itself. They run on a goroutine of their
 // own, in the order of events and one at a time, but possibly while one of the callbacks above
-// runs, and never after OnClose. The session does not wait for them.
+// runs, and never after OnClose. The session does not wait for them, but reads nothing more from the
+// client when they are some 2,000 calls behind.
 
 // OnPacketCreate sets the hook for every packet put into the buffer.
 func (s *Socket) OnPacketCreate(f func(Packet)) {
@@ -97,6 +98,9 @@ func (s *Socket) OnUpgrading(f func(Transport)) {
 // as well.
 func (s *Socket) OnError(f func(error)) { s.setObserver(func(o *observers) { o.error = f }) }
 
+// mostNotes is how many calls of hooks may wait before nothing more is read that could add to them.
+const mostNotes = 1024
+
 // note queues a call of a hook. Called with mu locked; announce brings the queue on its way.
 func (s *Socket) note(call func()) {
 	r := s.more()
@@ -113,6 +117,9 @@ func (s *Socket) announce() {
 		s.mu.Lock()
 		notes := s.rare.notes
 		s.rare.notes = nil
+		if len(notes) >= mostNotes {
+			s.passTurn()
+		}
 		if len(notes) == 0 {
 			s.noting = false
 			due := s.closeDue()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"go.uber.org/goleak"
 
@@ -159,6 +160,7 @@ func (b *bench) wantEvent(want string) {
 func (b *bench) end() {
 	b.t.Helper()
 	b.Server.Close()
+	synctest.Wait() // a session may have been about to end by itself
 	if n := b.Server.Len(); n != 0 {
 		b.t.Errorf("%d sessions left", n)
 	}

@@ -119,7 +119,8 @@ func (p *peer) attentive() bool {
 	if p.onWS {
 		return p.open() && !p.stalled
 	}
-	return p.open() && p.get != nil
+	// A poll that comes early in an upgrade waits a moment before anything.
+	return p.open() && p.get != nil && time.Since(p.polled) > 2*time.Millisecond
 }
 
 func (p *peer) do(method string, body coretest.Reader, header http.Header) *coretest.Answer {

@@ -15,12 +15,13 @@ import (
 func (s *Socket) servePoll(x Exchange) {
 	w := newWaiter()
 	s.mu.Lock()
+	s.letUpgradeArrive()
 	switch {
 	case s.state == stateClosed || s.leaving:
 		s.mu.Unlock()
 		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
-	case s.beat.expired(s.srv.now()) && !s.receiving:
+	case s.beat.expired(s.srv.now()) && !s.occupied():
 		s.finish(PingTimeout, nil, false)
 		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
@@ -75,7 +76,7 @@ func (s *Socket) servePoll(x Exchange) {
 		s.noteFlush(b.packets)
 	}
 	s.inFlight++
-	s.answering = true
+	s.answering++
 	s.mu.Unlock()
 
 	if s.srv.debugging() {
@@ -84,6 +85,17 @@ func (s *Socket) servePoll(x Exchange) {
 	err := s.answerPoll(x, b, false)
 	s.polled(b.packets, size, last, err)
 	s.srv.batches.put(b)
+}
+
+// letUpgradeArrive waits a moment when a poll is early in an upgrade. Called, and returns, with mu
+// locked.
+func (s *Socket) letUpgradeArrive() {
+	if !s.probing || s.free == 0 {
+		return
+	}
+	s.mu.Unlock()
+	time.Sleep(upgradePause)
+	s.mu.Lock()
 }
 
 // freePoll reports whether a poll is to be answered at once so that an upgrade can go on.
@@ -100,7 +112,7 @@ func (s *Socket) freePoll() bool {
 func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	s.mu.Lock()
 	s.inFlight--
-	s.answering = false
+	s.answering--
 	if s.state == stateClosed {
 		if err != nil {
 			s.keepUnsentBefore(packets)

@@ -11,7 +11,7 @@ import (
 // when the session has ended.
 func (s *Socket) acquire(posting bool) bool {
 	s.mu.Lock()
-	for (s.receiving || s.posting && !posting) && s.state != stateClosed {
+	for (s.occupied() || s.posting && !posting) && s.state != stateClosed {
 		if s.turn == nil {
 			s.turn = make(chan struct{})
 		}
@@ -26,6 +26,12 @@ func (s *Socket) acquire(posting bool) bool {
 	}
 	s.receiving = true
 	return true
+}
+
+// occupied reports whether the application is in the way of the client's next packet: a callback runs,
+// or hooks that observe have too many calls to catch up with. Called with mu locked.
+func (s *Socket) occupied() bool {
+	return s.receiving || s.rare != nil && len(s.rare.notes) >= mostNotes
 }
 
 // release returns the receive token, and sends what its holder's callbacks left behind.
