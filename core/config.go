@@ -166,7 +166,7 @@ const (
 	lingerTimeout = 5 * time.Second
 	// openPause is between the 101 and the open packet of a WebSocket. Clients that await "open"
 	// before they listen for messages, like the protocol's own test suites, miss an open packet
-	// that they read together with the 101.
+	// that they read together with the 101. See Server.pauseOpening.
 	openPause = time.Millisecond
 	// closePause is how long a client's close packet waits for a poll that was sent before it, on
 	// another connection, and is to be answered with a noop.

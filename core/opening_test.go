@@ -62,3 +62,25 @@ func TestClosedBeforeTheOpenPacket(t *testing.T) {
 		})
 	}
 }
+
+// TestOpenPause: the open packet follows the 101 after a moment, but not in a rush.
+func TestOpenPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, core.Config{})
+		defer b.end()
+		for range 2 {
+			alone, _ := b.WebSocket(ws4)
+			synctest.Wait()
+			rushed, _ := b.WebSocket(ws4)
+			synctest.Wait()
+			if alone.Waiting() != 0 || rushed.Waiting() != 1 {
+				t.Errorf("%d and %d packets at once", alone.Waiting(), rushed.Waiting())
+			}
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if alone.Waiting() != 1 {
+				t.Error("no open packet after a millisecond")
+			}
+		}
+	})
+}

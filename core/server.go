@@ -26,6 +26,7 @@ type Server struct {
 	chain atomic.Pointer[http.Handler] // of the middleware; nil without any
 
 	conflated atomic.Int64
+	opening   atomic.Bool // a WebSocket is between its 101 and its open packet
 	clock     clock
 	batches   batches
 

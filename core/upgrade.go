@@ -36,40 +36,46 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 	s.probe = link
 	s.mu.Unlock()
 	began := time.Now()
-	// The upgrade needs no timer: the read deadline is its timeout.
-	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
-	for {
-		data, binary, err := link.conn.ReadMessage()
-		if err != nil {
-			break
-		}
-		p, err := s.codec().DecodeFrame(data, binary)
-		if err != nil {
-			break
-		}
-		if p.Type == parser.Upgrade {
-			if !s.adopt(link) {
-				break
-			}
-			s.srv.counters.upgraded.Add(1)
-			s.srv.counters.upgrades.observe(time.Since(began))
-			return true
-		}
-		if p.Type != parser.Ping || string(p.Data) != probeData {
-			break
-		}
-		pong := append([]byte{'0' + byte(parser.Pong)}, probeData...)
-		if link.conn.AppendMessage(pong, false, false) != nil {
-			break
-		}
-		if _, err := link.conn.Flush(true); err != nil || !s.beginProbing(link) {
-			break
-		}
+	if s.answerProbe(link) && s.adopt(link) {
+		s.srv.counters.upgraded.Add(1)
+		s.srv.counters.upgrades.observe(time.Since(began))
+		return true
 	}
 	s.srv.counters.upgradesFailed.Add(1)
 	s.debug(scopeSocket, "upgrade given up")
 	s.endProbing(link)
 	return false
+}
+
+// answerProbe returns true when the client has sent the upgrade packet.
+func (s *Socket) answerProbe(link *duplex) bool {
+	// The upgrade needs no timer: the read deadline is its timeout.
+	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	if _, err := link.conn.Flush(true); err != nil { // the answer to the opening handshake
+		return false
+	}
+	for {
+		data, binary, err := link.conn.ReadMessage()
+		if err != nil {
+			return false
+		}
+		p, err := s.codec().DecodeFrame(data, binary)
+		switch {
+		case err != nil:
+			return false
+		case p.Type == parser.Upgrade:
+			return true
+		case p.Type != parser.Ping || string(p.Data) != probeData:
+			return false
+		}
+		pong := append([]byte{'0' + byte(parser.Pong)}, probeData...)
+		if link.conn.AppendMessage(pong, false, false) != nil {
+			return false
+		}
+		if _, err := link.conn.Flush(true); err != nil || !s.beginProbing(link) {
+			return false
+		}
+	}
 }
 
 // beginProbing releases the poll that waits: the client sends the upgrade packet only when its
