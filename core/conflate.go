@@ -52,7 +52,9 @@ func (s *Socket) conflate() {
 		out = append(out, outgoing{Packet: messagePacket(m), compress: !m.NoCompress, conflated: true})
 		s.buffered += int64(len(m.Data))
 	}
-	s.callbacks -= int32(len(sent))
+	if len(sent) > 0 {
+		s.rare.callbacks -= len(sent)
+	}
 	switch n := len(earlier) + len(result); {
 	case len(sent) == 0:
 	case n == 0:
@@ -61,9 +63,9 @@ func (s *Socket) conflate() {
 		}
 	default: // together with the last message before them
 		last := &out[len(out)-1]
-		s.callbacks++
+		s.rare.callbacks++
 		if last.sent != nil {
-			s.callbacks--
+			s.rare.callbacks--
 			sent = append([]func(){last.sent}, sent...)
 		}
 		last.sent = func() {

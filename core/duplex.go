@@ -95,15 +95,15 @@ func (d *duplex) farewell(code int) {
 }
 
 // closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
-// locked, or when the session is closed and its reason fixed.
+// locked.
 func (s *Socket) closeCode() int {
 	var broken *WebSocketError
-	switch {
-	case s.err == nil && !s.srv.isClosing():
+	switch err := s.ending(); {
+	case err == nil && !s.srv.isClosing():
 		return 0
-	case errors.As(s.err, &broken) && !broken.Peer:
+	case errors.As(err, &broken) && !broken.Peer:
 		return broken.Code
-	case errors.Is(s.err, ErrInvalidUTF8):
+	case errors.Is(err, ErrInvalidUTF8):
 		return closeInvalidData
 	case s.srv.isClosing():
 		return closeGoingAway
@@ -191,8 +191,8 @@ func (s *Socket) readFailed(err error) {
 	s.close(TransportClose, err)
 }
 
-// onPing answers a ping frame. Only the latest of several is answered (RFC 6455, 5.5.3).
-func (d *duplex) onPing(data []byte) {
+// OnPing answers a ping frame. Only the latest of several is answered (RFC 6455, 5.5.3).
+func (d *duplex) OnPing(data []byte) {
 	if !d.adopted { // nobody else writes yet
 		if d.conn.AppendPong(data) == nil {
 			_, _ = d.conn.Flush(true)
@@ -209,8 +209,8 @@ func (d *duplex) onPing(data []byte) {
 	s.kick()
 }
 
-// beforeRead runs when the input at hand is used up: what was held back leaves now.
-func (d *duplex) beforeRead() {
+// BeforeRead is called when the input at hand is used up: what was held back leaves now.
+func (d *duplex) BeforeRead() {
 	if !d.held {
 		return
 	}

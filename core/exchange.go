@@ -22,9 +22,9 @@ type Exchange interface {
 	RemoteAddr() string
 	// Request returns a copy of the request, without body, that stays valid after the exchange.
 	Request() *http.Request
-	// Keep returns what a session keeps of the request; package core's Keep does it for those that
-	// are a http.Request anyway.
-	Keep() Kept
+	// Keep appends the request's head to dst, see AppendHead, and returns what else a session keeps
+	// of the request. Package core's Keep does it for those that are a http.Request anyway.
+	Keep(dst []byte) (head []byte, kept Kept)
 	// Body reads the request's body. It fails with ErrTooLarge, without having read more, when
 	// the body exceeds limit bytes, and with another error when it did not arrive by deadline.
 	// The slice belongs to the caller.
@@ -68,8 +68,6 @@ const (
 // Waiter is a parked request. It has two ways of being woken, for the adapter to choose from: the
 // channel C, or a function given to Park.
 type Waiter struct {
-	// C receives one value when the waiter is woken and was not parked with Park.
-	C <-chan struct{}
 	// Expires bounds the wait; zero means no bound.
 	Expires time.Duration
 
@@ -77,11 +75,6 @@ type Waiter struct {
 	mu    sync.Mutex
 	woken bool
 	park  func()
-}
-
-func newWaiter() *Waiter {
-	c := make(chan struct{}, 1)
-	return &Waiter{c: c, C: c}
 }
 
 // Wake ends the wait. It may be called from anywhere, more than once, and before the wait began.
@@ -92,11 +85,25 @@ func (w *Waiter) Wake() {
 		return
 	}
 	w.woken = true
-	if w.park != nil {
+	switch {
+	case w.park != nil:
 		w.park()
-		return
+	case w.c != nil:
+		w.c <- struct{}{}
 	}
-	w.c <- struct{}{}
+}
+
+// C returns a channel that receives one value when the waiter is woken and was not parked with Park.
+func (w *Waiter) C() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.c == nil {
+		w.c = make(chan struct{}, 1)
+		if w.woken {
+			w.c <- struct{}{}
+		}
+	}
+	return w.c
 }
 
 // Park has wake called, once and under the waiter's lock, as soon as the waiter is woken. It

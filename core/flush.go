@@ -78,7 +78,7 @@ func (s *Socket) queue(p outgoing) {
 	s.out.packets = append(s.out.packets, p)
 	s.buffered += int64(len(p.Data))
 	if p.sent != nil {
-		s.callbacks++
+		s.more().callbacks++
 	}
 	if f := s.hooks.packetCreate; f != nil {
 		s.note(func() { f(p.Packet) })
@@ -124,10 +124,10 @@ func (s *Socket) holdForAWhile() {
 		return
 	}
 	s.holdSet = true
-	if s.holdT == nil {
-		s.holdT = time.AfterFunc(holdBack, s.onHoldTimer)
+	if r := s.more(); r.holdT == nil {
+		r.holdT = time.AfterFunc(holdBack, s.onHoldTimer)
 	} else {
-		s.holdT.Reset(holdBack)
+		r.holdT.Reset(holdBack)
 	}
 }
 

@@ -15,13 +15,11 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// newID returns 20 URL-safe characters, 120 bits, of crypto/rand.
-func newID() string {
+// appendNewID appends 20 URL-safe characters, 120 bits, of crypto/rand.
+func appendNewID(dst []byte) []byte {
 	var raw [15]byte
 	_, _ = rand.Read(raw[:]) // never fails
-	var id [20]byte
-	base64.RawURLEncoding.Encode(id[:], raw[:])
-	return string(id[:])
+	return base64.RawURLEncoding.AppendEncode(dst, raw[:])
 }
 
 // handshakePolling opens a session whose first poll is this request.
@@ -102,7 +100,7 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 	s.takeOver(x, engine, socket, true, func(link *duplex) bool {
 		if err := s.register(socket, WebSocket); err != nil {
 			// The server is closing, or somebody just took the same id or the last place.
-			s.refused(err, socket.remote, socket.Request)
+			s.refused(err, socket.RemoteAddr(), socket.Request)
 			_ = link.conn.AppendClose(err.closeCode(), "")
 			_, _ = link.conn.Flush(false)
 			s.linger(link)
@@ -149,8 +147,7 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, in
 			Deflate:      s.cfg.PerMessageDeflate,
 			MaxMessage:   s.cfg.MaxPayload,
 			WriteTimeout: s.cfg.WriteTimeout,
-			OnPing:       link.onPing,
-			BeforeRead:   link.beforeRead,
+			Events:       link,
 		}) {
 			if !initial {
 				s.counters.upgradesFailed.Add(1)
@@ -202,41 +199,50 @@ func offeredSubprotocol(x Exchange) string {
 }
 
 func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
-	socket := &Socket{
-		srv:       s,
-		revision:  uint8(p.revision()),
-		kept:      x.Keep(),
-		remote:    x.RemoteAddr(),
-		receiving: true, // until OnConnection has returned
-	}
-	socket.hooks.observers = &s.noObservers
-	socket.beat.shard = s.clock.place()
-	var err error
-	socket.id, err = s.makeID(x)
+	b := s.batches.get()
+	defer s.batches.put(b)
+	// All text that is kept is one string: an object less for the garbage collector is worth more
+	// than the bytes.
+	text, err := s.appendID(b.frame[:0], x)
 	if err != nil {
 		s.warn(scopeServer, "no session id", "error", err)
 		return nil, &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
+	size := len(text)
+	text = append(append(text, x.RemoteAddr()...), '\n')
+	text, kept := x.Keep(text)
+	b.frame = text
+	all := string(text)
+	socket := &Socket{
+		srv:       s,
+		id:        all[:size],
+		head:      all[size:],
+		kept:      kept,
+		revision:  uint8(p.revision()),
+		receiving: true, // until OnConnection has returned
+	}
+	socket.hooks.observers = &s.noObservers
+	socket.beat.shard = s.clock.place()
 	return socket, nil
 }
 
-// makeID returns an id that is not in use.
-func (s *Server) makeID(x Exchange) (string, error) {
+// appendID appends an id that is not in use.
+func (s *Server) appendID(dst []byte, x Exchange) ([]byte, error) {
 	if s.cfg.GenerateID == nil {
-		return newID(), nil
+		return appendNewID(dst), nil
 	}
 	id, err := "", error(ErrPanic)
 	s.protect(func() { id, err = s.cfg.GenerateID(x.Request()) })
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !validID(id) {
-		return "", fmt.Errorf("the id %q has characters that are not allowed in one", id)
+		return nil, fmt.Errorf("the id %q has characters that are not allowed in one", id)
 	}
 	if _, taken := s.sessions.get(id); taken {
-		return "", errTakenID
+		return nil, errTakenID
 	}
-	return id, nil
+	return append(dst, id...), nil
 }
 
 // validID allows what RFC 3986 calls unreserved: such an id means nothing in a URL, a header, a
@@ -269,7 +275,7 @@ func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 	}
 	s.counters.opened[kindIndex(transport, socket.Protocol())].Add(1)
 	if s.debugging() {
-		socket.debug(scopeServer, "session opened", "remote", socket.remote, "revision", socket.Protocol())
+		socket.debug(scopeServer, "session opened", "remote", socket.RemoteAddr(), "revision", socket.Protocol())
 	}
 	if s.isClosing() { // since a moment, and whoever closes all sessions may have missed this one
 		s.closeLate(socket)

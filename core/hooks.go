@@ -186,10 +186,10 @@ func (s *Socket) noteFlush(packets []outgoing) {
 // noteDrain announces that packets were handed to the transport, and calls back those who asked
 // for it. Called with mu locked.
 func (s *Socket) noteDrain(packets []outgoing) {
-	if s.callbacks > 0 {
+	if s.rare != nil && s.rare.callbacks > 0 {
 		for i := range packets {
 			if sent := packets[i].sent; sent != nil {
-				s.callbacks--
+				s.rare.callbacks--
 				s.note(sent)
 			}
 		}

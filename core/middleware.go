@@ -82,7 +82,7 @@ type replaced struct {
 
 func (x *replaced) Request() *http.Request { return x.request }
 
-func (x *replaced) Keep() Kept { return Keep(x.request) }
+func (x *replaced) Keep(dst []byte) ([]byte, Kept) { return Keep(dst, x.request) }
 
 // recorder is a ResponseWriter that keeps what it is given.
 type recorder struct {

@@ -13,7 +13,7 @@ import (
 
 // servePoll answers a GET: at once when something waits, else when something comes.
 func (s *Socket) servePoll(x Exchange) {
-	w := newWaiter()
+	w := new(Waiter)
 	s.mu.Lock()
 	s.letUpgradeArrive()
 	switch {
@@ -59,7 +59,7 @@ func (s *Socket) servePoll(x Exchange) {
 		if s.out != nil || s.nudged || s.state != stateOpen {
 			break
 		}
-		w = newWaiter() // the messages it was woken for were conflated away
+		w = new(Waiter) // the messages it was woken for were conflated away
 	}
 	s.poll, s.nudged = nil, false
 
@@ -269,7 +269,7 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stateClosed && s.reason == reasonOf(TransportError) {
-		return s.err
+		return s.ending()
 	}
 	return nil
 }

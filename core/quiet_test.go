@@ -40,7 +40,7 @@ type quietConn struct {
 }
 
 func (c *quietConn) ReadMessage() ([]byte, bool, error) {
-	c.options.BeforeRead()
+	c.options.Events.BeforeRead()
 	select {
 	case data := <-c.in:
 		return data, false, nil
@@ -160,7 +160,7 @@ func (x *quietExchange) RemoteAddr() string { return "192.0.2.1:1234" }
 
 func (x *quietExchange) Request() *http.Request { return x.request }
 
-func (x *quietExchange) Keep() core.Kept { return core.Kept{} }
+func (x *quietExchange) Keep(dst []byte) ([]byte, core.Kept) { return dst, core.Kept{} }
 
 func (x *quietExchange) Body(int64, time.Time) ([]byte, error) { return x.body, nil }
 
@@ -178,7 +178,7 @@ func (x *quietExchange) Respond(status int, body []byte) error {
 }
 
 func (x *quietExchange) Wait(w *core.Waiter) core.WaitResult {
-	<-w.C
+	<-w.C()
 	return core.Woken
 }
 

@@ -9,11 +9,9 @@ import (
 	"strings"
 )
 
-// Kept is what a session keeps of the request that opened it, for Socket.Request to bring back. An
-// http.Request of a browser takes some 2 KiB, this a quarter of it.
+// Kept is what a session keeps of the request that opened it beside its head, for Socket.Request to
+// bring back. An http.Request of a browser takes some 2 KiB, this and the head a quarter of it.
 type Kept struct {
-	// Head is the request's line, its host, and the fields of its header; see Head.
-	Head string
 	// Context has the values that earlier middleware has left; nil means none. It must not end with
 	// the request.
 	Context context.Context //nolint:containedctx // it is kept for the sake of its values
@@ -23,32 +21,20 @@ type Kept struct {
 	URL *url.URL
 }
 
-// Head makes a Kept.Head. The fields are lines "name:value", as they were sent or tidied up; a Host
-// among them is ignored.
-func Head(method, target, proto, host, fields string) string {
-	var b strings.Builder
-	beginHead(&b, method, target, proto, host, len(fields))
-	b.WriteString(fields)
-	return b.String()
+// AppendHead appends a request's line and host to dst, for the header's
+// fields to follow: lines "name:value", as they were sent or tidied up. A Host among them is ignored.
+func AppendHead(dst []byte, method, target, proto, host string) []byte {
+	dst = append(append(dst, method...), ' ')
+	dst = append(append(dst, target...), ' ')
+	dst = append(append(dst, proto...), '\n')
+	return append(append(dst, host...), '\n')
 }
 
-// beginHead writes what stands before the fields, and makes room for these.
-func beginHead(b *strings.Builder, method, target, proto, host string, room int) {
-	b.Grow(len(method) + len(target) + len(proto) + len(host) + 4 + room)
-	b.WriteString(method)
-	b.WriteByte(' ')
-	b.WriteString(target)
-	b.WriteByte(' ')
-	b.WriteString(proto)
-	b.WriteByte('\n')
-	b.WriteString(host)
-	b.WriteByte('\n')
-}
-
-// Keep returns what is to be kept of a request. The work is done in pieces with small frames: the
-// stack of a connection is as large as its deepest call has been, and under net/http 4 KiB can do.
-func Keep(r *http.Request) (k Kept) {
-	k.Head = headOf(r)
+// Keep appends a request's head to dst, and returns what else is to be kept. The work is done in
+// pieces with small frames: the stack of a connection is as large as its deepest call has been, and
+// under net/http 4 KiB can do.
+func Keep(dst []byte, r *http.Request) (head []byte, k Kept) {
+	dst = appendHead(dst, r)
 	if strings.Contains(r.Pattern, "{") {
 		r = withWildcards(r)
 	}
@@ -57,28 +43,19 @@ func Keep(r *http.Request) (k Kept) {
 	if !isTarget(r.URL, r.RequestURI) {
 		k.URL = r.URL
 	}
-	return k
+	return dst, k
 }
 
 //go:noinline
-func headOf(r *http.Request) string {
-	size := 0
+func appendHead(dst []byte, r *http.Request) []byte {
+	dst = AppendHead(dst, r.Method, r.RequestURI, r.Proto, r.Host)
 	for name, values := range r.Header {
 		for _, value := range values {
-			size += len(name) + len(value) + 2
+			dst = append(append(dst, name...), ':')
+			dst = append(append(dst, value...), '\n')
 		}
 	}
-	var b strings.Builder
-	beginHead(&b, r.Method, r.RequestURI, r.Proto, r.Host, size)
-	for name, values := range r.Header {
-		for _, value := range values {
-			b.WriteString(name)
-			b.WriteByte(':')
-			b.WriteString(value)
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
+	return dst
 }
 
 //go:noinline
@@ -112,9 +89,10 @@ func isTarget(u *url.URL, target string) bool {
 	return u.Path == path && u.RawQuery == query && u.RawPath == "" && !u.ForceQuery && u.Host == "" && u.User == nil
 }
 
-// request makes the request anew.
-func (k *Kept) request(remote string) *http.Request {
-	line, rest, _ := strings.Cut(k.Head, "\n")
+// request makes the request anew. The head is a Socket's.
+func (k *Kept) request(head string) *http.Request {
+	remote, rest, _ := strings.Cut(head, "\n")
+	line, rest, _ := strings.Cut(rest, "\n")
 	host, rest, _ := strings.Cut(rest, "\n")
 	method, line, _ := strings.Cut(line, " ")
 	target, proto := line, ""
@@ -182,6 +160,9 @@ func valuesOf(ctx context.Context) context.Context {
 			break
 		}
 		ctx = parent
+	}
+	if ctx.Done() == nil {
+		return ctx
 	}
 	return context.WithoutCancel(ctx)
 }

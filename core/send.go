@@ -9,10 +9,10 @@ import "github.com/goengineio/engineio/parser"
 func (s *Socket) Unsent() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != stateClosed {
+	if s.state != stateClosed || s.rare == nil {
 		return 0
 	}
-	return int(s.lost)
+	return s.rare.lost
 }
 
 // UnsentMessages returns the messages that Unsent counts, in the order of sending, for OnClose to
@@ -113,7 +113,7 @@ func (s *Socket) bufferFull() error {
 		return ErrBufferFull
 	}
 	s.finish(TransportError, ErrBufferFull, false)
-	s.srv.warn(scopeSocket, "a client that reads too slowly was cut off", "sid", s.id, "remote", s.remote)
+	s.srv.warn(scopeSocket, "a client that reads too slowly was cut off", "sid", s.id, "remote", s.RemoteAddr())
 	return ErrBufferFull
 }
 
@@ -124,7 +124,7 @@ func (s *Socket) keepUnsent(packets []outgoing) {
 		if packets[i].Type == parser.Message {
 			r := s.more()
 			r.unsent = append(r.unsent, packets[i])
-			s.lost++
+			r.lost++
 		}
 	}
 }

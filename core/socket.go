@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,10 +29,10 @@ func Binary(data []byte) Message { return Message{Data: data, Binary: true} }
 // may be called from anywhere, callbacks included. Callbacks of one socket never run concurrently
 // with each other; OnConnection is the first of them and OnClose the last.
 type Socket struct {
-	srv    *Server
-	id     string
-	remote string
-	kept   Kept // of the handshake
+	srv  *Server
+	id   string
+	head string // where the handshake came from, and in the next lines what it was; see AppendHead
+	kept Kept   // of the handshake
 
 	mu    sync.Mutex // guards what follows, but for what the handshake has fixed; see doc.go
 	hooks hooks
@@ -40,7 +41,6 @@ type Socket struct {
 	// What waits to be sent. The write token is held while writing is true.
 	out      *batch // nil when nothing does
 	buffered int64  // bytes in out, or taken from it and not written yet
-	holdT    *time.Timer
 	traffic  traffic
 
 	turn chan struct{} // closed when the receive token comes free; nil while nobody waits for it
@@ -51,11 +51,8 @@ type Socket struct {
 	probe *duplex // a WebSocket that may become link
 
 	beat heartbeat
-	err  error // that ended the session, if one did
 
-	inFlight  int32 // writes and answers that are under way
-	callbacks int32 // packets in out, or taken from it, whose sender wants to be called back
-	lost      int32 // messages that were not handed over; of a closed session
+	inFlight uint8 // writes and answers that are under way
 
 	revision uint8 // fixed by the handshake, as is how answers to polls look:
 	base64   bool  // the client cannot take binary (revision 3)
@@ -92,8 +89,15 @@ type rare struct {
 	context context.Context //nolint:containedctx // the application's, made on demand
 	cancel  context.CancelFunc
 	pong    []byte
-	notes   []func()   // calls of hooks that observe, in order
-	unsent  []outgoing // messages that were not handed over; of a closed session
+	holdT   *time.Timer
+	notes   []func() // calls of hooks that observe, in order
+	// callbacks counts the packets in out, or taken from it, whose sender wants to be called back.
+	callbacks int
+
+	// Of a closed session:
+	err    error      // that ended it, if one did
+	unsent []outgoing // messages that were not handed over,
+	lost   int        // and how many these were before they were forgotten
 }
 
 // more returns what rare points to. Called with mu locked.
@@ -145,10 +149,13 @@ func (s *Socket) Protocol() int { return int(s.revision) }
 
 // Request returns a copy of the handshake request, without body, with the values of its context. It
 // is made anew by every call, from what the session has kept.
-func (s *Socket) Request() *http.Request { return s.kept.request(s.remote) }
+func (s *Socket) Request() *http.Request { return s.kept.request(s.head) }
 
 // RemoteAddr returns the address the handshake came from, as host:port.
-func (s *Socket) RemoteAddr() string { return s.remote }
+func (s *Socket) RemoteAddr() string {
+	remote, _, _ := strings.Cut(s.head, "\n")
+	return remote
+}
 
 // ReadyState tells how far the session's life has come.
 func (s *Socket) ReadyState() ReadyState {
@@ -280,7 +287,10 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	if s.leaving && s.state == stateClosing {
 		why, err = ForcedClose, nil // the client may be faster than we are in closing its side
 	}
-	s.state, s.reason, s.err = stateClosed, reasonOf(why), err
+	s.state, s.reason = stateClosed, reasonOf(why)
+	if err != nil {
+		s.more().err = err
+	}
 	s.srv.clock.forget(s)
 	s.keepUnsent(s.waiting())
 	s.out, s.buffered = nil, 0
@@ -297,6 +307,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	free := holder || !s.writing
 	s.writing = true // for good: nobody else shall write
 	blocking := s.blocking && !holder
+	code := s.closeCode()
 	deliver := s.closeDue()
 	s.mu.Unlock()
 
@@ -314,7 +325,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	if link != nil {
 		switch {
 		case free:
-			link.farewell(s.closeCode())
+			link.farewell(code)
 		case blocking:
 			_ = link.conn.Close()
 		} // otherwise the token's holder finds the session closed and says farewell
@@ -337,12 +348,20 @@ func (s *Socket) deliverClose() {
 	defer s.srv.leave()
 	defer s.guard()
 	s.mu.Lock()
-	f := s.hooks.close
+	f, err := s.hooks.close, s.ending()
 	s.mu.Unlock()
 	defer s.forgetUnsent()
 	if f != nil {
-		f(s.reason.name(), s.err)
+		f(s.reason.name(), err)
 	}
+}
+
+// ending returns the error that ended the session, if one did. Called with mu locked.
+func (s *Socket) ending() error {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.err
 }
 
 // connected runs OnConnection. The receive token is held since the socket was made.

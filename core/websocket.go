@@ -29,10 +29,17 @@ type WebSocketOptions struct {
 	MaxMessage int64
 	// WriteTimeout bounds how long a blocking Flush may get no further.
 	WriteTimeout time.Duration
-	// OnPing is called by ReadMessage for each ping frame; the engine itself never answers.
-	OnPing func(data []byte)
-	// BeforeRead is called by ReadMessage before it waits for the network.
-	BeforeRead func()
+	// Events are to be told of what happens.
+	Events WebSocketEvents
+}
+
+// WebSocketEvents are called by ReadMessage.
+type WebSocketEvents interface {
+	// OnPing is called for each ping frame; the engine itself never answers. The data is valid
+	// during the call only.
+	OnPing(data []byte)
+	// BeforeRead is called before it waits for the network.
+	BeforeRead()
 }
 
 // DeflateOptions are the terms of permessage-deflate. No engine keeps a compression context between

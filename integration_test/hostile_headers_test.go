@@ -255,12 +255,12 @@ type handshakeOnly struct {
 	body  []byte
 }
 
-func (x *handshakeOnly) Method() string                { return http.MethodGet }
-func (x *handshakeOnly) Query() string                 { return x.query }
-func (x *handshakeOnly) Header(string) string          { return "" }
-func (x *handshakeOnly) RemoteAddr() string            { return "" }
-func (x *handshakeOnly) SetHeader(string, string)      {}
-func (x *handshakeOnly) ResponseHeader(string) string  { return "" }
-func (x *handshakeOnly) Request() *http.Request        { return &http.Request{} }
-func (x *handshakeOnly) Keep() core.Kept               { return core.Kept{} }
-func (x *handshakeOnly) Respond(_ int, b []byte) error { x.body = b; return nil }
+func (x *handshakeOnly) Method() string                      { return http.MethodGet }
+func (x *handshakeOnly) Query() string                       { return x.query }
+func (x *handshakeOnly) Header(string) string                { return "" }
+func (x *handshakeOnly) RemoteAddr() string                  { return "" }
+func (x *handshakeOnly) SetHeader(string, string)            {}
+func (x *handshakeOnly) ResponseHeader(string) string        { return "" }
+func (x *handshakeOnly) Request() *http.Request              { return &http.Request{} }
+func (x *handshakeOnly) Keep(dst []byte) ([]byte, core.Kept) { return dst, core.Kept{} }
+func (x *handshakeOnly) Respond(_ int, b []byte) error       { x.body = b; return nil }

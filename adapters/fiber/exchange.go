@@ -110,15 +110,15 @@ func (x *exchange) Request() *http.Request {
 // Keep writes down what Request would return. It is in pieces for the sake of the stack, which on a
 // connection with a waiting poll is as large as the deepest call so far: 4 KiB are enough if no frame
 // is large.
-func (x *exchange) Keep() (kept core.Kept) {
-	kept.Head = x.head()
+func (x *exchange) Keep(dst []byte) (head []byte, kept core.Kept) {
+	head = x.appendHead(dst)
 	if x.c.Context().IsTLS() {
 		kept.TLS = x.tls()
 	}
 	if x.c.UserContext() != context.Background() || len(x.e.options.Locals) > 0 || len(x.c.Route().Params) > 0 {
 		kept.Context = x.keepContext()
 	}
-	return kept
+	return head, kept
 }
 
 //go:noinline
@@ -134,10 +134,11 @@ func (x *exchange) keepContext() context.Context {
 }
 
 //go:noinline
-func (x *exchange) head() string {
+func (x *exchange) appendHead(dst []byte) []byte {
 	h := &x.c.Request().Header
-	return core.Head(x.Method(), utils.UnsafeString(h.RequestURI()), utils.UnsafeString(h.Protocol()),
-		utils.UnsafeString(h.Host()), utils.UnsafeString(h.RawHeaders()))
+	dst = core.AppendHead(dst, x.Method(), utils.UnsafeString(h.RequestURI()), utils.UnsafeString(h.Protocol()),
+		utils.UnsafeString(h.Host()))
+	return append(dst, h.RawHeaders()...)
 }
 
 func (x *exchange) context() context.Context {

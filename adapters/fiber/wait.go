@@ -27,7 +27,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	}
 	result, ok := watch(x.conn, w, expires)
 	if !ok {
-		result = wait(w.C, expires)
+		result = wait(w.C(), expires)
 	}
 	if result == core.Woken && ctx.Err() != nil { // there may be nothing to say
 		result = core.Expired

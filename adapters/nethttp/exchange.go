@@ -45,7 +45,7 @@ func (x *exchange) Request() *http.Request {
 	return r
 }
 
-func (x *exchange) Keep() core.Kept { return core.Keep(x.r) }
+func (x *exchange) Keep(dst []byte) ([]byte, core.Kept) { return core.Keep(dst, x.r) }
 
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	size := x.r.ContentLength
@@ -180,7 +180,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	}
 	result := core.Woken
 	select {
-	case <-w.C:
+	case <-w.C():
 	case <-expired:
 		result = core.Expired
 	case <-ctx.Done():

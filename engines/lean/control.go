@@ -16,7 +16,7 @@ func (c *connection) readControl(h ws.Header) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
-		c.onPing(data)
+		c.wire.OnPing(data)
 	case ws.OpClose:
 		return c.closed(data)
 	default: // a pong, which nobody asked for

@@ -23,27 +23,21 @@ const (
 	finalTail = syncTail + "\x01\x00\x00\xff\xff"
 )
 
-// terms are what a connection needs to know of core.DeflateOptions. The zero value is that of one
-// without permessage-deflate.
-type terms struct {
-	threshold int
-	level     int8
-	on        bool
+// threshold returns the least size of a message that is compressed.
+func threshold(o *core.DeflateOptions) int {
+	if o.Threshold == 0 {
+		return defaultThreshold
+	}
+	return o.Threshold
 }
 
-func termsOf(o *core.DeflateOptions) terms {
-	t := terms{threshold: o.Threshold, level: int8(max(flate.HuffmanOnly, min(o.Level, flate.BestCompression))), on: true}
-	if t.threshold == 0 {
-		t.threshold = defaultThreshold
+// level returns a level that there is.
+func level(o *core.DeflateOptions) int {
+	if o.Level == 0 {
+		return flate.BestSpeed
 	}
-	if t.level == 0 {
-		t.level = flate.BestSpeed
-	}
-	return t
+	return max(flate.HuffmanOnly, min(o.Level, flate.BestCompression))
 }
-
-// apply reports whether a message of n bytes is to be compressed.
-func (t terms) apply(n int) bool { return t.on && n >= t.threshold }
 
 // deflater compresses messages one at a time.
 type deflater struct {
@@ -51,16 +45,16 @@ type deflater struct {
 	out bytes.Buffer
 }
 
-func (e *Engine) deflater(level int8) *deflater {
+func (e *Engine) deflater(level int) *deflater {
 	if d, ok := e.deflaters[level-flate.HuffmanOnly].Get().(*deflater); ok {
 		return d
 	}
 	d := new(deflater)
-	d.w, _ = flate.NewWriter(&d.out, int(level)) // the level is in range
+	d.w, _ = flate.NewWriter(&d.out, level) // the level is in range
 	return d
 }
 
-func (e *Engine) returnDeflater(d *deflater, level int8) {
+func (e *Engine) returnDeflater(d *deflater, level int) {
 	if d.out.Cap() <= keptDeflated {
 		e.deflaters[level-flate.HuffmanOnly].Put(d)
 	}

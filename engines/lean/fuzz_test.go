@@ -43,7 +43,7 @@ type received struct {
 func receive(t *testing.T, engine core.WebSocketEngine, conn *chunks, limit int64, deflate bool) (got []received, pings []string, err error) {
 	o := terms()
 	o.MaxMessage = limit
-	o.OnPing = func(data []byte) { pings = append(pings, string(data)) }
+	o.Events = events{ping: func(data []byte) { pings = append(pings, string(data)) }}
 	r := upgrade(deflateOffer)
 	if deflate {
 		o.Deflate = new(core.DeflateOptions)

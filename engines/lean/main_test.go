@@ -49,7 +49,25 @@ func poolsDrop() bool {
 func terms() core.WebSocketOptions {
 	return core.WebSocketOptions{
 		MaxMessage: 1_000_000, WriteTimeout: time.Minute,
-		OnPing: func([]byte) {}, BeforeRead: func() {},
+		Events: events{},
+	}
+}
+
+// events are told to what is not nil.
+type events struct {
+	ping func(data []byte)
+	read func()
+}
+
+func (e events) OnPing(data []byte) {
+	if e.ping != nil {
+		e.ping(data)
+	}
+}
+
+func (e events) BeforeRead() {
+	if e.read != nil {
+		e.read()
 	}
 }
 

@@ -94,7 +94,7 @@ func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed
 		Fin: b[0]&0x80 != 0, Rsv: b[0] >> 4 & 7, OpCode: ws.OpCode(b[0] & 0xf),
 		Masked: b[1]&0x80 != 0, Length: int64(b[1] & 0x7f),
 	}
-	if h.Rsv1() && c.deflate.on && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) {
+	if h.Rsv1() && c.deflate != nil && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) {
 		compressed = true
 		h.Rsv &^= ws.Rsv(true, false, false)
 	}

@@ -57,7 +57,7 @@ func TestLengthsNeedNotBeShort(t *testing.T) {
 func TestFragments(t *testing.T) {
 	var pings []string
 	o := terms()
-	o.OnPing = func(data []byte) { pings = append(pings, string(data)) }
+	o.Events = events{ping: func(data []byte) { pings = append(pings, string(data)) }}
 	server, c := connect(t, o)
 
 	// Control frames may come between fragments; each side's frames of no length are fine.
@@ -103,7 +103,7 @@ func TestEarly(t *testing.T) {
 	early := frame(fin|text, "one") + frame(fin|binaryData, pattern(5000)) + frame(fin|text, "three")
 	reads := 0
 	o := terms()
-	o.BeforeRead = func() { reads++ }
+	o.Events = events{read: func() { reads++ }}
 	server := accept(t, near, early[:len(early)-3], o)
 	wantMessage(t, server, "one", false)
 	if !server.Buffered() || reads != 0 {
@@ -118,7 +118,7 @@ func TestEarly(t *testing.T) {
 func TestBuffered(t *testing.T) {
 	reads := 0
 	o := terms()
-	o.BeforeRead = func() { reads++ }
+	o.Events = events{read: func() { reads++ }}
 	near := &scripted{r: strings.NewReader(frame(fin|text, "1") + frame(fin|ping, "x") + frame(text, "2") + frame(fin|continuation, "") +
 		frame(fin|pong, "y") + frame(fin|text, "3"))}
 	server := accept(t, near, "", o)
@@ -296,11 +296,11 @@ func TestAnnouncedIsNotHeld(t *testing.T) {
 		near, far := net.Pipe()
 		o := terms()
 		reads := 0
-		o.BeforeRead = func() {
+		o.Events = events{read: func() {
 			if reads++; reads == 2 { // for what is missing
 				waiting <- struct{}{}
 			}
-		}
+		}}
 		server := accept(t, near, "", o)
 		ended := make(chan struct{})
 		go func() {

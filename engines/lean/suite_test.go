@@ -75,7 +75,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 		expired = timer.C
 	}
 	select {
-	case <-w.C:
+	case <-w.C():
 		return core.Woken
 	case <-expired:
 		return core.Expired
@@ -84,7 +84,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	}
 }
 
-func (x *exchange) Keep() core.Kept { return core.Keep(x.r) }
+func (x *exchange) Keep(dst []byte) ([]byte, core.Kept) { return core.Keep(dst, x.r) }
 
 func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	conn, rw, err := http.NewResponseController(x.w).Hijack()

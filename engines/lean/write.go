@@ -20,11 +20,11 @@ func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
 	if binary {
 		first = finBit | byte(ws.OpBinary)
 	}
-	if !compress || !c.deflate.apply(len(data)) {
+	if !compress || c.deflate == nil || len(data) < threshold(c.deflate) {
 		return c.append(first, data)
 	}
-	d := c.engine.deflater(c.deflate.level)
-	defer c.engine.returnDeflater(d, c.deflate.level)
+	d := c.engine.deflater(level(c.deflate))
+	defer c.engine.returnDeflater(d, level(c.deflate))
 	if smaller, ok := d.deflate(data); ok {
 		return c.append(first|compressedBit, smaller)
 	}
@@ -33,13 +33,8 @@ func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
 
 // AppendFrame implements core.WebSocketConn.
 func (c *connection) AppendFrame(frame []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return nil
-	}
-	_, err := c.wire.Write(frame)
-	return err
+	c.wire.WriteFrame(frame, nil, false)
+	return nil
 }
 
 // AppendPong implements core.WebSocketConn. Data of more than 125 bytes, which cannot be that of a
@@ -83,17 +78,8 @@ func (c *connection) append(first byte, data []byte) error {
 		binary.BigEndian.PutUint64(head[2:], uint64(n))
 		size = 10
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return nil
-	}
-	c.closing = first == finBit|byte(ws.OpClose)
-	if _, err := c.wire.Write(head[:size]); err != nil {
-		return err
-	}
-	_, err := c.wire.Write(data)
-	return err
+	c.wire.WriteFrame(head[:size], data, first == finBit|byte(ws.OpClose))
+	return nil
 }
 
 // cut returns what fits of text in n bytes, without half a character at the end.

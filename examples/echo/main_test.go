@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fasthttp/websocket"
+
+	"github.com/goengineio/engineio/core"
 )
 
 func TestFlags(t *testing.T) {
@@ -139,4 +142,20 @@ func get(t *testing.T, url string) string {
 	defer func() { _ = res.Body.Close() }()
 	body, _ := io.ReadAll(res.Body)
 	return string(body)
+}
+
+// TestRecord: the sessions that ended last are told, the oldest first.
+func TestRecord(t *testing.T) {
+	var r record
+	if text := r.json(0); !strings.Contains(text, `"closed":[]`) {
+		t.Error(text)
+	}
+	for i := range keptClosed + 2 {
+		r.close(strconv.Itoa(i), core.TransportClose)
+	}
+	var told struct{ Closed []closedSession }
+	if err := json.Unmarshal([]byte(r.json(0)), &told); err != nil || len(told.Closed) != keptClosed ||
+		told.Closed[0].SID != "2" || told.Closed[keptClosed-1].SID != strconv.Itoa(keptClosed+1) {
+		t.Errorf("%v, %d sessions from %v on", err, len(told.Closed), told.Closed[:1])
+	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"slices"
 	"sync"
 
 	"github.com/goengineio/engineio/core"
@@ -16,7 +15,8 @@ type record struct {
 	mu       sync.Mutex
 	opened   int
 	upgraded int
-	closed   []closedSession
+	closed   []closedSession // a ring when it is full
+	oldest   int             // of that
 }
 
 type closedSession struct {
@@ -39,21 +39,25 @@ func (r *record) upgrade() {
 func (r *record) close(sid string, reason core.CloseReason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.closed) == keptClosed {
-		r.closed = slices.Delete(r.closed, 0, 1)
+	if len(r.closed) < keptClosed {
+		r.closed = append(r.closed, closedSession{sid, reason})
+		return
 	}
-	r.closed = append(r.closed, closedSession{sid, reason})
+	r.closed[r.oldest] = closedSession{sid, reason}
+	r.oldest = (r.oldest + 1) % keptClosed
 }
 
 func (r *record) json(open int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	closed := append([]closedSession{}, r.closed[r.oldest:]...) // not null, even if there are none
+	closed = append(closed, r.closed[:r.oldest]...)
 	text, err := json.Marshal(struct {
 		Open     int             `json:"open"`
 		Opened   int             `json:"opened"`
 		Upgraded int             `json:"upgraded"`
 		Closed   []closedSession `json:"closed"`
-	}{open, r.opened, r.upgraded, append([]closedSession{}, r.closed...)})
+	}{open, r.opened, r.upgraded, closed})
 	if err != nil {
 		return err.Error()
 	}

@@ -124,7 +124,7 @@ func (x *exchange) Request() *http.Request {
 	}
 }
 
-func (x *exchange) Keep() core.Kept { return core.Keep(x.Request()) }
+func (x *exchange) Keep(dst []byte) ([]byte, core.Kept) { return core.Keep(dst, x.Request()) }
 
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	if x.body == nil {
@@ -183,7 +183,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 		expired = timer.C
 	}
 	select {
-	case <-w.C:
+	case <-w.C():
 		return core.Woken
 	case <-expired:
 		return core.Expired

@@ -149,7 +149,7 @@ func (w *WebSocket) change() {
 func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
 	for {
 		if len(w.in) == 0 {
-			w.options.BeforeRead()
+			w.options.Events.BeforeRead()
 		}
 		w.mu.Lock()
 		expired := w.expired
@@ -164,7 +164,7 @@ func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
 			case f.Close:
 				return nil, false, &core.WebSocketError{Peer: true, Code: f.Code}
 			case f.Pong:
-				w.options.OnPing([]byte(f.Text))
+				w.options.Events.OnPing([]byte(f.Text))
 			case int64(len(f.Text)) > w.options.MaxMessage:
 				return nil, false, &core.WebSocketError{Code: 1009, Text: "too large", Err: core.ErrTooLarge}
 			default:

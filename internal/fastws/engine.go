@@ -39,7 +39,7 @@ func New() *Engine {
 
 // Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	wired := wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.BeforeRead)
+	wired := wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
 	upgrader := e.upgrader
 	upgrader.EnableCompression = o.Deflate != nil
 	if o.Subprotocol != "" {
@@ -56,11 +56,17 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 	}
 	ws.SetPingHandler(func(data string) error {
 		wired.Consumed(frameSize(len(data)))
-		o.OnPing([]byte(data))
+		wired.OnPing([]byte(data))
 		return nil
 	})
 	ws.SetPongHandler(func(data string) error {
 		wired.Consumed(frameSize(len(data)))
+		return nil
+	})
+	ws.SetCloseHandler(func(code int, _ string) error {
+		// The library's own takes a timer, and more stack than a connection has at rest.
+		body := websocket.FormatCloseMessage(code, "")
+		wired.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(body))}, body, true)
 		return nil
 	})
 	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage, deflate: o.Deflate}, nil

@@ -18,6 +18,13 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
+// events is called for pings.
+type events func(data []byte)
+
+func (e events) OnPing(data []byte) { e(data) }
+
+func (events) BeforeRead() {}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // connect makes a connection over a pipe: the server's end, and a client.
@@ -37,7 +44,7 @@ func connect(t *testing.T, limit int64) (core.WebSocketConn, *websocket.Conn, ch
 		}
 		ws, err := fastws.New().Accept(near, nil, &http.Request{Method: "GET", Header: request}, core.WebSocketOptions{
 			Header: http.Header{"X-Extra": {"yes"}}, MaxMessage: limit, WriteTimeout: time.Minute,
-			OnPing: func(data []byte) { pings <- string(data) }, BeforeRead: func() {},
+			Events: events(func(data []byte) { pings <- string(data) }),
 		})
 		if err != nil {
 			t.Error(err)

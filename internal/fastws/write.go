@@ -38,6 +38,9 @@ func (c *connection) AppendClose(code int, reason string) error {
 		data = websocket.FormatCloseMessage(code, reason)
 	}
 	c.closing = true
+	if c.wire.Ended() { // in answer to the client's
+		return nil
+	}
 	return unlessClosing(c.ws.WriteControl(websocket.CloseMessage, data, time.Time{}))
 }
 

@@ -26,7 +26,14 @@ type readBuffer struct {
 	r, w int
 }
 
-type writeBuffer struct{ data []byte }
+// writeBuffer also has what is needed to write it without waiting: a connection that writes nothing
+// does without. The function is made once, since a closure for each call would be an allocation.
+type writeBuffer struct {
+	data  []byte
+	sent  int
+	err   error // of a write that does not wait
+	write func(fd uintptr) bool
+}
 
 func (b *Buffers) getRead() *readBuffer {
 	if buf, ok := b.read.Get().(*readBuffer); ok {
@@ -39,48 +46,57 @@ func (b *Buffers) getWrite() *writeBuffer {
 	if buf, ok := b.write.Get().(*writeBuffer); ok {
 		return buf
 	}
-	return new(writeBuffer)
+	buf := new(writeBuffer)
+	buf.write = buf.writeNow
+	return buf
 }
 
 func (b *Buffers) putWrite(buf *writeBuffer) {
 	if cap(buf.data) <= keptWrite {
-		buf.data = buf.data[:0]
+		buf.data, buf.sent = buf.data[:0], 0
 		b.write.Put(buf)
 	}
+}
+
+// Events are what a connection tells, on the reading goroutine.
+type Events interface {
+	// OnPing is for the engine to call.
+	OnPing(data []byte)
+	// BeforeRead is called each time before the network is read.
+	BeforeRead()
 }
 
 // Conn is the wrapped connection. One goroutine reads. Write may be called from anywhere, since it
 // only collects; Flush by one goroutine at a time.
 type Conn struct {
 	net.Conn
-	buffers    *Buffers
-	beforeRead func()
-	timeout    time.Duration // of a blocking Flush
-	raw        rawConn
+	Events
+
+	buffers *Buffers
+	timeout time.Duration // of a blocking Flush
+	raw     rawConn
 
 	in     *readBuffer
 	unread int   // of the last read
 	left   int   // of all reads
 	err    error // of the last read
 
-	mu       sync.Mutex
-	out      *writeBuffer // collected
-	flight   *writeBuffer // being flushed; belongs to the flushing goroutine
-	sent     int          // of flight
-	writeErr error        // of a write that does not wait
+	mu     sync.Mutex
+	ended  bool         // the last frame was collected
+	out    *writeBuffer // collected
+	flight *writeBuffer // being flushed; belongs to the flushing goroutine
 }
 
-// New wraps conn. buffered is what was read from it already. beforeRead is called each time before
-// the network is read; timeout bounds a blocking Flush.
-func New(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, beforeRead func()) *Conn {
+// New wraps conn. buffered is what was read from it already; timeout bounds a blocking Flush.
+func New(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, events Events) *Conn {
 	c := new(Conn)
-	c.Init(conn, buffered, buffers, timeout, beforeRead)
+	c.Init(conn, buffered, buffers, timeout, events)
 	return c
 }
 
 // Init is New for a Conn that is part of something larger.
-func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, beforeRead func()) {
-	c.Conn, c.buffers, c.beforeRead, c.timeout = conn, buffers, beforeRead, timeout
+func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, events Events) {
+	c.Conn, c.Events, c.buffers, c.timeout = conn, events, buffers, timeout
 	c.raw.init(c, conn)
 	if len(buffered) > 0 {
 		c.in = buffers.getRead()
@@ -98,7 +114,7 @@ func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout ti
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.in == nil {
 		if len(p) >= readSize { // a large message: straight into its place
-			c.beforeRead()
+			c.BeforeRead()
 			n, err := c.Conn.Read(p)
 			c.unread += n
 			c.left += n
@@ -132,7 +148,7 @@ func (c *Conn) Await() error {
 }
 
 func (c *Conn) fill() error {
-	c.beforeRead()
+	c.BeforeRead()
 	done, err := c.raw.read(c)
 	if !done { // no descriptor to wait for
 		err = c.fillWaiting()
@@ -174,15 +190,41 @@ func (c *Conn) Left() bool { return c.left > 0 }
 // ReadErr returns the error of the network that reading ended with, nil if there was none.
 func (c *Conn) ReadErr() error { return c.err }
 
-// Write collects p for the next Flush.
+// Write collects p for the next Flush, unless the last frame is collected already.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.ended {
+		c.collect(p)
+	}
+	return len(p), nil
+}
+
+// Ended reports whether the last frame is collected.
+func (c *Conn) Ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// WriteFrame is Write for a frame.
+func (c *Conn) WriteFrame(head, payload []byte, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.ended = last
+	c.collect(head)
+	c.collect(payload)
+}
+
+// collect is called with mu locked.
+func (c *Conn) collect(p []byte) {
 	if c.out == nil {
 		c.out = c.buffers.getWrite()
 	}
 	c.out.data = append(c.out.data, p...)
-	return len(p), nil
 }
 
 // SetWriteDeadline does nothing: Flush sets its own.
@@ -193,7 +235,7 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 func (c *Conn) Unflushed() int {
 	n := 0
 	if c.flight != nil {
-		n = len(c.flight.data) - c.sent
+		n = len(c.flight.data) - c.flight.sent
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,14 +249,14 @@ func (c *Conn) Unflushed() int {
 // takes at once, and reports whether that was all.
 func (c *Conn) Flush(block bool) (done bool, err error) {
 	for {
-		if c.flight == nil {
+		left := c.flight != nil // by an earlier call
+		if !left {
 			c.mu.Lock()
 			c.flight, c.out = c.out, nil
 			c.mu.Unlock()
 			if c.flight == nil {
 				return true, nil
 			}
-			c.sent = 0
 		}
 		if block {
 			err = c.writeAll()
@@ -224,22 +266,25 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if c.sent < len(c.flight.data) {
+		if c.flight.sent < len(c.flight.data) {
 			return false, nil
 		}
 		c.buffers.putWrite(c.flight)
 		c.flight = nil
+		if !left {
+			return true, nil
+		}
 	}
 }
 
 // writeAll writes as long as the other side takes something now and then.
 func (c *Conn) writeAll() (err error) {
-	p := c.flight.data
-	for c.sent < len(p) && err == nil {
+	b := c.flight
+	for b.sent < len(b.data) && err == nil {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
 		var n int
-		n, err = c.Conn.Write(p[c.sent:min(len(p), c.sent+progress)])
-		c.sent += n
+		n, err = c.Conn.Write(b.data[b.sent:min(len(b.data), b.sent+progress)])
+		b.sent += n
 	}
 	_ = c.Conn.SetWriteDeadline(time.Time{}) // it would hit the next tryWrite
 	return err

@@ -13,6 +13,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// counter counts reads of the network.
+type counter int
+
+func (*counter) OnPing([]byte) {}
+
+func (c *counter) BeforeRead() { *c++ }
+
 // pairs are connections with a descriptor and without one.
 func pairs(t *testing.T) map[string]func() (near, far net.Conn) {
 	return map[string]func() (net.Conn, net.Conn){
@@ -42,7 +49,7 @@ func each(t *testing.T, test func(t *testing.T, c *Conn, far net.Conn, reads *in
 			near, far := pair()
 			defer func() { _, _ = near.Close(), far.Close() }()
 			var reads int
-			test(t, New(near, []byte("early "), new(Buffers), time.Minute, func() { reads++ }), far, &reads)
+			test(t, New(near, []byte("early "), new(Buffers), time.Minute, (*counter)(&reads)), far, &reads)
 		})
 	}
 }
@@ -75,7 +82,7 @@ func TestManyEarlyBytes(t *testing.T) {
 	near, far := net.Pipe()
 	defer func() { _, _ = near.Close(), far.Close() }()
 	early := bytes.Repeat([]byte("abc"), readSize)
-	c := New(near, early, new(Buffers), time.Minute, func() {})
+	c := New(near, early, new(Buffers), time.Minute, new(counter))
 	got := make([]byte, len(early))
 	if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, early) {
 		t.Errorf("%v, or not the same bytes", err)

@@ -12,9 +12,8 @@ import (
 // rawConn does what net.Conn cannot: wait for input without a buffer, and write without waiting.
 // It is for plain TCP and Unix sockets; the zero value says that it can do neither.
 type rawConn struct {
-	conn    syscall.RawConn
-	onRead  func(fd uintptr) bool
-	onWrite func(fd uintptr) bool
+	conn   syscall.RawConn
+	onRead func(fd uintptr) bool // made once: a closure for each call would be an allocation
 }
 
 func (r *rawConn) init(c *Conn, conn net.Conn) {
@@ -31,8 +30,7 @@ func (r *rawConn) init(c *Conn, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	// The functions are made once: a closure for each call would be an allocation for each message.
-	r.conn, r.onRead, r.onWrite = raw, c.readNow, c.writeNow
+	r.conn, r.onRead = raw, c.readNow
 }
 
 // read waits for input and puts it into a borrowed buffer, c.in. It is not done when it cannot.
@@ -69,26 +67,26 @@ func (c *Conn) readNow(fd uintptr) bool {
 	return true
 }
 
-// tryWrite writes what the socket's buffer takes at once of c.flight, and adds it to c.sent.
+// tryWrite writes what the socket's buffer takes at once of c.flight.
 func (r *rawConn) tryWrite(c *Conn) error {
 	if r.conn == nil {
 		return nil
 	}
-	c.writeErr = nil
-	if err := r.conn.Write(r.onWrite); err != nil {
+	c.flight.err = nil
+	if err := r.conn.Write(c.flight.write); err != nil {
 		return err
 	}
-	return c.writeErr
+	return c.flight.err
 }
 
-// writeNow adds to c.sent, and leaves an error in c.writeErr.
-func (c *Conn) writeNow(fd uintptr) bool {
-	n, err := retry(func() (int, error) { return syscall.Write(int(fd), c.flight.data[c.sent:]) })
+// writeNow adds to sent, and leaves an error in err.
+func (b *writeBuffer) writeNow(fd uintptr) bool {
+	n, err := retry(func() (int, error) { return syscall.Write(int(fd), b.data[b.sent:]) })
 	if n > 0 {
-		c.sent += n
+		b.sent += n
 	}
 	if err != nil && !errors.Is(err, syscall.EAGAIN) {
-		c.writeErr = err
+		b.err = err
 	}
 	return true // whatever happened: never wait
 }
