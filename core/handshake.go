@@ -121,9 +121,7 @@ func (s *Server) pauseOpening(link *duplex) {
 		return
 	}
 	defer s.opening.Store(false)
-	if done, err := link.conn.Flush(false); err == nil && !done {
-		_, _ = link.conn.Flush(true)
-	} // should it fail, so does the next
+	_, _ = link.conn.Flush(true) // should it fail, so does the next
 	time.Sleep(openPause)
 }
 

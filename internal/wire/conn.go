@@ -258,10 +258,9 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 				return true, nil
 			}
 		}
-		if block {
-			err = c.writeAll()
-		} else {
-			err = c.raw.tryWrite(c)
+		err = c.raw.tryWrite(c)
+		if err == nil && block {
+			err = c.writeAll() // the rest
 		}
 		if err != nil {
 			return false, err
@@ -280,6 +279,9 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 // writeAll writes as long as the other side takes something now and then.
 func (c *Conn) writeAll() (err error) {
 	b := c.flight
+	if b.sent == len(b.data) {
+		return nil
+	}
 	for b.sent < len(b.data) && err == nil {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
 		var n int
