@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,15 +26,28 @@ func (s *session) overlay() (string, error) {
 	return file, os.WriteFile(file, text, 0o644)
 }
 
-// profiles takes CPU, allocation and mutex profiles under the echo and broadcast loads. The server is
+// profiles takes CPU, allocation and mutex profiles under the loads of the table. The server is
 // examples/echo with a profiler built in; no figure of the tables comes from it.
 func (s *session) profiles(ctx context.Context) error {
-	loads := map[string]job{"echo": s.job("wsecho", 64), "broadcast": s.job("broadcast", s.connections(1000))}
+	both := map[string]string{"default": "profiled", "lean": "profiled, lean"}
+	one := map[string]string{"default": "profiled"} // the engine makes no difference, or a small one
+	loads := []struct {
+		name    string
+		engines map[string]string
+		job     job
+	}{
+		{"broadcast", both, s.job("broadcast", s.connections(1000))},
+		{"echo", both, s.job("wsecho", 64)},
+		{"handshake", one, s.job("handshake", 64)},
+		{"pollecho", one, s.job("pollecho", 32)},
+		{"upgrade", one, s.job("upgrade", 512)},
+		{"wsconnect", both, s.job("wsconnect", 64)},
+	}
 	all := map[string]profileData{}
-	for _, load := range []string{"echo", "broadcast"} {
-		for _, name := range []string{"profiled", "profiled, lean"} {
-			id := load + "-" + map[string]string{"profiled": "default", "profiled, lean": "lean"}[name]
-			d, err := s.profile(ctx, id, name, loads[load])
+	for _, load := range loads {
+		for _, engine := range sortedKeys(load.engines) {
+			id := load.name + "-" + engine
+			d, err := s.profile(ctx, id, load.engines[engine], load.job)
 			if err != nil {
 				return err
 			}
@@ -118,7 +133,31 @@ func (s *session) fetch(ctx context.Context, addr, id, kind, path string) error 
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
+	if body, err = s.withoutFolder(body); err != nil {
+		return err
+	}
 	return os.WriteFile(file, body, 0o644)
+}
+
+// withoutFolder overwrites in a profile where the server's program was: that is of no use to anybody.
+func (s *session) withoutFolder(profile []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(profile))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	nowhere := "/" + strings.Repeat("-", len(s.tmp)-1) // as long, since lengths are noted in the profile
+	plain = bytes.ReplaceAll(plain, []byte(s.tmp), []byte(nowhere))
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return out.Bytes(), err
 }
 
 func (s *session) profileFile(id, kind string) string {
