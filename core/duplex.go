@@ -67,7 +67,9 @@ func (d *duplex) append(codec parser.Codec, t *taken) error {
 			return err
 		}
 	}
-	t.end = d.conn.Unflushed()
+	if t.pongDue || t.last {
+		t.end = d.conn.Unflushed()
+	}
 	return nil
 }
 
