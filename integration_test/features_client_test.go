@@ -15,6 +15,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
 // eachFramework runs a test under every framework, and at the same time as its siblings.
@@ -170,16 +171,7 @@ func (b *bench) raw(text string) (net.Conn, *bufio.Reader) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	conn, err := new(net.Dialer).DialContext(b.t.Context(), "tcp", u.Host)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(conn, text); err != nil {
-		b.t.Fatal(err)
-	}
-	return conn, bufio.NewReader(conn)
+	return adaptertest.Connect(b.t, u.Host, text)
 }
 
 // The requests of a handshake.

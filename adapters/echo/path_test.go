@@ -10,19 +10,7 @@ import (
 
 	eioecho "github.com/goengineio/engineio/adapters/echo"
 	"github.com/goengineio/engineio/core"
-)
-
-// The path forms of issue 3, for an endpoint at /engine.io.
-var (
-	served = []string{"/engine.io", "/engine.io/", "/engine.io/x", "/engine.io/x/y", "/engine.io//"}
-
-	notServed = []string{
-		"/engine.iox", "/ENGINE.IO/", "/engine.i", "/other", "/",
-		"/%65ngine.io/", "/engine%2Eio/", "/engine.io%2F", "/engine.io%2Fx", "/%2Fengine.io/",
-		`/%65ngine.io/"`, "/engine%2eio/|", "/engine.io%2Fx/^", // what EscapedPath re-encodes
-		"//engine.io/", "///engine.io/", "/./engine.io/", "/x/../engine.io/", "/x/%2e%2e/engine.io/",
-		"/engine.io/..", "/engine.io/../", "/engine.io/.", "/engine.io/x/../../", "/engine.io/%2e%2E/", "/engine.io/.%2e",
-	}
+	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
 // application answers what does not belong to the endpoint.
@@ -67,29 +55,17 @@ func TestPaths(t *testing.T) {
 		for front, pre := range fronts {
 			t.Run(name+"/"+front, func(t *testing.T) {
 				t.Parallel()
-				a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+				a := adaptertest.Start(t, core.Config{}, func(srv *core.Server) http.Handler {
 					e := newEcho(t)
 					e.Pre(pre)
 					m.mount(e, srv)
 					e.RouteNotFound("/*", application)
 					return e
 				})
-				for _, path := range served {
-					got := a.raw(m.prefix + path + handshake)
-					if m.own && got.Status != 200 && strings.TrimSuffix(path, "/") == "/engine.io" {
-						continue
-					}
-					a.sid(got)
-					<-a.sockets
-				}
-				opened := a.srv.Len()
-				for _, path := range notServed {
-					got := a.raw(m.prefix + path + handshake)
-					if s := got.Status; s != http.StatusNotFound && s != http.StatusTeapot || a.srv.Len() != opened {
-						t.Errorf("%s: %d %s", path, got.Status, got.Body)
-					}
-				}
-				if got := a.raw(m.prefix + "/foreign"); (got.Status == http.StatusTeapot) == m.closed {
+				a.WantPaths(m.prefix, func(path string, got adaptertest.Answer) bool {
+					return m.own && got.Status != 200 && strings.TrimSuffix(path, "/") == "/engine.io"
+				}, http.StatusNotFound, http.StatusTeapot)
+				if got := a.Raw(m.prefix + "/foreign"); (got.Status == http.StatusTeapot) == m.closed {
 					t.Errorf("foreign path: %d %s", got.Status, got.Body)
 				}
 			})
@@ -99,57 +75,31 @@ func TestPaths(t *testing.T) {
 
 func nothing(next echo.HandlerFunc) echo.HandlerFunc { return next }
 
-// What a parameter stands for is one segment that is what it seems to be.
 func TestParameterSegments(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestParameters(t, func(srv *core.Server) http.Handler {
 		e := newEcho(t)
 		eioecho.Mount(e, "/:a/:b/engine.io", srv)
 		return e
 	})
-	for path, want := range map[string]bool{
-		"/x/y/engine.io/":          true,
-		"/x/y/engine.io":           true,
-		"/caf%C3%A9/y/engine.io/z": true,
-		"/x/y/engine.iox/":         false,
-		"/x/../engine.io/":         false,
-		"/./y/engine.io/":          false,
-		"/x/%2e%2E/engine.io/":     false,
-		"/x%2Fy/z/engine.io/":      false,
-		"/x/y/engine%2Eio/":        false,
-		"//y/engine.io/":           false,
-		"/x//engine.io/":           false,
-		"/x/engine.io/":            false,
-		"/y/engine.io/../":         false,
-		"/x/y/engine.io/..":        false,
-	} {
-		if got := a.raw(path + handshake); (got.Status == 200) != want {
-			t.Errorf("%s: %d %s", path, got.Status, got.Body)
-		}
-	}
 }
 
 func TestSkipper(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	a := adaptertest.Start(t, core.Config{}, func(srv *core.Server) http.Handler {
 		e := newEcho(t)
 		var skipper middleware.Skipper = func(c echo.Context) bool { return c.QueryParam("skip") != "" }
 		e.Use(eioecho.MiddlewareWithConfig(srv, eioecho.Config{Skipper: skipper}))
 		e.GET("/engine.io/", application)
 		return e
 	})
-	a.open("/engine.io/").echo("4hello")
-	a.want(a.raw("/engine.io/"+handshake+"&skip=1"), http.StatusTeapot, "application")
-	a.want(a.raw("/other"), http.StatusNotFound, `{"message":"Not Found"}`+"\n")
+	a.Open("/engine.io/").Echo("4hello")
+	a.Want(a.Raw("/engine.io/"+adaptertest.Handshake+"&skip=1"), http.StatusTeapot, "application")
+	a.Want(a.Raw("/other"), http.StatusNotFound, `{"message":"Not Found"}`+"\n")
 }
 
 func TestEveryMethodReachesTheEndpoint(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestMethods(t, func(srv *core.Server) http.Handler {
 		e := newEcho(t)
 		eioecho.Mount(e, "/engine.io", srv)
 		return e
-	})
-	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "REPORT"} {
-		for _, path := range []string{"/engine.io", "/engine.io/"} {
-			a.want(a.do(method, path+handshake, ""), 400, `{"code":2,"message":"Bad handshake method"}`)
-		}
-	}
+	}, "REPORT")
 }

@@ -2,10 +2,8 @@ package eiofiber_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +13,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,10 +23,10 @@ import (
 
 	eiofiber "github.com/goengineio/engineio/adapters/fiber"
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// patience bounds every wait; nothing takes nearly as long unless it is broken.
-const patience = 30 * time.Second
+const patience = adaptertest.Patience
 
 func TestMain(m *testing.M) {
 	// Each of these begins with its first use and ends with the process.
@@ -52,8 +49,8 @@ type bench struct {
 	url     string
 	client  *http.Client
 	dialer  websocket.Dialer
-	sockets chan *core.Socket
-	closed  chan core.CloseReason
+	sockets <-chan *core.Socket
+	closed  <-chan core.CloseReason
 	logged  *logBuffer
 	// errors are what Fiber's ErrorHandler was given.
 	errors chan error
@@ -70,19 +67,8 @@ type setup struct {
 
 func newBench(t *testing.T, s setup) *bench {
 	t.Helper()
-	b := &bench{
-		t: t, logged: new(logBuffer), errors: make(chan error, 1000),
-		sockets: make(chan *core.Socket, 10_000), closed: make(chan core.CloseReason, 10_000),
-	}
-	own := s.core.OnConnection
-	s.core.OnConnection = func(socket *core.Socket) {
-		socket.OnMessage(func(m core.Message) { _ = socket.Send(m) })
-		socket.OnClose(func(reason core.CloseReason, _ error) { b.closed <- reason })
-		if own != nil {
-			own(socket)
-		}
-		b.sockets <- socket
-	}
+	b := &bench{t: t, logged: new(logBuffer), errors: make(chan error, 1000)}
+	b.sockets, b.closed = adaptertest.SendBack(&s.core)
 	s.core.Logger = slog.New(slog.NewTextHandler(b.logged, nil))
 	var err error
 	if b.srv, err = core.NewServer(s.core); err != nil {
@@ -160,6 +146,8 @@ type answer struct {
 	err    error
 }
 
+func answerOf(a adaptertest.Answer) answer { return answer{a.Status, a.Header, a.Body, a.Err} }
+
 const poll4 = "?EIO=4&transport=polling"
 
 // do sends a request; target begins with the path.
@@ -168,20 +156,7 @@ func (b *bench) do(method, target, body string, header http.Header) answer {
 }
 
 func (b *bench) doContext(ctx context.Context, method, target string, body io.Reader, header http.Header) answer {
-	r, err := http.NewRequestWithContext(ctx, method, b.url+target, body)
-	if err != nil {
-		return answer{err: err}
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	res, err := b.client.Do(r)
-	if err != nil {
-		return answer{err: err}
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(data), err}
+	return answerOf(adaptertest.Request(ctx, b.client, method, b.url+target, body, header))
 }
 
 func (b *bench) get(target string) answer { return b.do(http.MethodGet, target, "", nil) }
@@ -231,34 +206,21 @@ func (b *bench) open(path string) (target string, s *core.Socket) {
 
 func (b *bench) sid(a answer) string {
 	b.t.Helper()
-	var open struct{ SID string }
-	packet, ok := strings.CutPrefix(a.body, "0")
-	if err := json.Unmarshal([]byte(packet), &open); !ok || err != nil || open.SID == "" {
-		b.t.Fatalf("open packet %d %q: %v %v", a.status, a.body, a.err, err)
+	if a.err != nil {
+		b.t.Fatal(a.err)
 	}
-	return open.SID
+	return adaptertest.SID(b.t, a.body)
 }
 
 // dial opens a WebSocket; the answer tells how a refused one was refused.
-func (b *bench) dial(target string, header http.Header) (*socket, answer) {
+func (b *bench) dial(target string, header http.Header) (*adaptertest.WebSocket, answer) {
 	b.t.Helper()
-	conn, res, err := b.dialer.DialContext(b.t.Context(), "ws"+strings.TrimPrefix(b.url, "http")+target, header)
-	a := answer{err: err}
-	if res != nil {
-		a.status, a.header = res.StatusCode, res.Header
-		data, _ := io.ReadAll(res.Body)
-		a.body = string(data)
-		_ = res.Body.Close()
-	}
-	if err != nil {
-		return nil, a
-	}
-	b.t.Cleanup(func() { _ = conn.Close() })
-	return &socket{b.t, conn}, a
+	ws, a := adaptertest.Dial(b.t, &b.dialer, "ws"+strings.TrimPrefix(b.url, "http")+target, header)
+	return ws, answerOf(a)
 }
 
 // upgrade makes a polling session at a path and moves it to a WebSocket, as clients do.
-func (b *bench) upgrade(path string) (*socket, *core.Socket) {
+func (b *bench) upgrade(path string) (*adaptertest.WebSocket, *core.Socket) {
 	b.t.Helper()
 	target, s := b.open(path)
 	poll := b.goGet(target)
@@ -266,49 +228,11 @@ func (b *bench) upgrade(path string) (*socket, *core.Socket) {
 	if ws == nil {
 		b.t.Fatalf("upgrade: %d %q %v", a.status, a.body, a.err)
 	}
-	ws.send("2probe")
-	ws.want("3probe")
+	ws.Send("2probe")
+	ws.Want("3probe")
 	b.want(await(b.t, poll), 200, "6")
-	ws.send("5")
+	ws.Send("5")
 	return ws, s
-}
-
-// socket is the client's end of a WebSocket.
-type socket struct {
-	t    *testing.T
-	conn *websocket.Conn
-}
-
-func (s *socket) send(text string) {
-	s.t.Helper()
-	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
-		s.t.Fatalf("send %.100q: %v", text, err)
-	}
-}
-
-func (s *socket) next() (string, error) {
-	_ = s.conn.SetReadDeadline(time.Now().Add(patience))
-	_, data, err := s.conn.ReadMessage()
-	return string(data), err
-}
-
-func (s *socket) want(text string) {
-	s.t.Helper()
-	if got, err := s.next(); err != nil || got != text {
-		s.t.Fatalf("got %.100q %v, want %.100q", got, err, text)
-	}
-}
-
-func (s *socket) wantClosed(codes ...int) {
-	s.t.Helper()
-	for {
-		if _, err := s.next(); err != nil {
-			if !websocket.IsCloseError(err, codes...) {
-				s.t.Errorf("got %v, want close codes %v", err, codes)
-			}
-			return
-		}
-	}
 }
 
 // raw is a connection on which anything can be sent.
@@ -320,13 +244,8 @@ type raw struct {
 
 func (b *bench) raw() *raw {
 	b.t.Helper()
-	conn, err := new(net.Dialer).DialContext(b.t.Context(), "tcp", b.addr)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	return &raw{conn, b.t, bufio.NewReader(conn)}
+	conn, r := adaptertest.Connect(b.t, b.addr, "")
+	return &raw{conn, b.t, r}
 }
 
 func (c *raw) sendf(format string, args ...any) {
@@ -357,33 +276,12 @@ func (c *raw) closed() {
 
 func await[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing within %v", patience)
-		panic("unreachable")
-	}
+	return adaptertest.Await(t, c)
 }
 
 // logBuffer is for slog and for fasthttp's log.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
+type logBuffer struct{ adaptertest.LogBuffer }
 
 func (l *logBuffer) Printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(l, "fasthttp: "+format+"\n", args...)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

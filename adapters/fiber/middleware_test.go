@@ -178,12 +178,12 @@ func TestMiddleware(t *testing.T) {
 					t.Fatalf("%d %q %v", a.status, a.body, a.err)
 				}
 				poll = b.goGet(target)
-				ws.send("2probe")
-				ws.want("3probe")
+				ws.Send("2probe")
+				ws.Want("3probe")
 				b.want(await(t, poll), 200, "6")
-				ws.send("5")
-				ws.send("4echo")
-				ws.want("4echo")
+				ws.Send("5")
+				ws.Send("4echo")
+				ws.Want("4echo")
 				b.want(b.do("GET", target, "", origin), 400, `{"code":3,"message":"Bad request"}`)
 				if mw.name == "logger" && (!strings.Contains(log.String(), "101") || strings.Count(log.String(), "\n") < 10) {
 					t.Errorf("logged:\n%s", log)

@@ -106,7 +106,7 @@ func TestHeldPolls(t *testing.T) {
 			target, s := b.open("/engine.io/")
 			poll := b.goGet(target)
 			ws, _ := b.dial("/engine.io/?EIO=4&transport=websocket&sid="+s.ID(), nil)
-			ws.send("2probe")
+			ws.Send("2probe")
 			b.want(await(t, poll), 200, "6")
 			b.want(b.get(target), 200, "6")
 			b.want(b.get(target), 200, "6")

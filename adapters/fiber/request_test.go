@@ -134,9 +134,9 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 				b.want(b.do("GET", target, "", header), 200, "4"+strings.Repeat(name, 20))
 				if j%5 == 0 {
 					ws, _ := b.dial(path+"?EIO=4&transport=websocket&user="+name, header)
-					_, _ = ws.next()
-					ws.send("4" + name)
-					ws.want("4" + name)
+					_, _ = ws.Next()
+					ws.Send("4" + name)
+					ws.Want("4" + name)
 				}
 			}
 		})

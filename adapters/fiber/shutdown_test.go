@@ -20,7 +20,7 @@ func TestShutdown(t *testing.T) {
 			poll := b.goGet(target)
 			ws, _ := b.upgrade("/engine.io/")
 			direct, _ := b.dial("/engine.io/?EIO=4&transport=websocket", nil)
-			_, _ = direct.next()
+			_, _ = direct.Next()
 
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
@@ -28,8 +28,8 @@ func TestShutdown(t *testing.T) {
 			down := make(chan error, 1)
 			go func() { down <- errors.Join(b.srv.Shutdown(ctx), b.app.ShutdownWithContext(ctx)) }()
 			b.want(await(t, poll), 200, "1")
-			ws.wantClosed(1001)
-			direct.wantClosed(1001)
+			ws.WantClosed(1001)
+			direct.WantClosed(1001)
 			b.client.CloseIdleConnections()
 			if err := await(t, down); err != nil {
 				t.Error(err)
@@ -52,10 +52,10 @@ func TestShutdown(t *testing.T) {
 func TestShutdownRefusesHandshakes(t *testing.T) {
 	b := newBench(t, setup{})
 	ws, _ := b.dial("/engine.io/?EIO=4&transport=websocket", nil)
-	_, _ = ws.next()
+	_, _ = ws.Next()
 	down := make(chan error, 1)
 	go func() { down <- b.srv.Shutdown(t.Context()) }()
-	ws.wantClosed(1001)
+	ws.WantClosed(1001)
 	if err := await(t, down); err != nil {
 		t.Error(err)
 	}

@@ -53,10 +53,10 @@ func TestTLS(t *testing.T) {
 		}
 		ws, s := b.upgrade("/engine.io/")
 		large := "4" + strings.Repeat("x", 500_000)
-		ws.send(large)
-		ws.want(large)
+		ws.Send(large)
+		ws.Want(large)
 		s.Close()
-		ws.wantClosed(1005)
+		ws.WantClosed(1005)
 		if reason := await(t, b.closed); reason != core.ForcedClose {
 			t.Errorf("reason %s", reason)
 		}

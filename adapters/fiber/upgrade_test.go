@@ -30,8 +30,8 @@ func TestUpgrade(t *testing.T) {
 			b := newBench(t, setup{tune: tune})
 			ws, s := b.upgrade("/engine.io/")
 			for _, text := range []string{"4hello", "4", "4" + strings.Repeat("€", 100_000)} {
-				ws.send(text)
-				ws.want(text)
+				ws.Send(text)
+				ws.Want(text)
 			}
 			if !s.Upgraded() || s.Transport() != core.WebSocket {
 				t.Error("not upgraded")
@@ -42,7 +42,7 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("%d goroutines of fasthttp", n)
 			}
 			s.Close()
-			ws.wantClosed(1005)
+			ws.WantClosed(1005)
 			if reason := await(t, b.closed); reason != core.ForcedClose {
 				t.Errorf("reason %s", reason)
 			}
@@ -78,8 +78,8 @@ func TestTheConnectionIsClosed(t *testing.T) {
 		b := newBench(t, setup{tune: true})
 		target, s := b.open("/engine.io/")
 		ws, _ := b.dial("/engine.io/?EIO=4&transport=websocket&sid="+s.ID(), nil)
-		ws.send("2not a probe")
-		ws.wantClosed(1005)
+		ws.Send("2not a probe")
+		ws.WantClosed(1005)
 		b.want(b.post(target, "4x"), 200, "ok")
 	})
 }
@@ -122,9 +122,9 @@ func TestMaxConnsPerIP(t *testing.T) {
 			if ws == nil {
 				t.Fatalf("%d %s %v", a.status, a.body, a.err)
 			}
-			_, _ = ws.next()
-			ws.send("4x")
-			ws.want("4x")
+			_, _ = ws.Next()
+			ws.Send("4x")
+			ws.Want("4x")
 			s := await(t, b.sockets)
 			done := make(chan struct{})
 			go func() { // from several sides at once
@@ -134,7 +134,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 				}
 				s.CloseNow()
 			}()
-			_ = ws.conn.Close()
+			_ = ws.Conn.Close()
 			s.CloseNow()
 			<-done
 			await(t, b.closed)

@@ -2,7 +2,6 @@ package eiogin_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"testing"
 
@@ -10,15 +9,14 @@ import (
 
 	eiogin "github.com/goengineio/engineio/adapters/gin"
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
 type contextKey struct{}
 
 // What middleware knows reaches AllowRequest and the session.
 func TestOptions(t *testing.T) {
-	allowed := make(chan *http.Request, 2)
-	cfg := core.Config{AllowRequest: func(r *http.Request) error { allowed <- r; return nil }}
-	a := start(t, cfg, func(srv *core.Server) http.Handler {
+	adaptertest.TestOptions(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		if err := router.SetTrustedProxies([]string{"127.0.0.1"}); err != nil {
 			t.Fatal(err)
@@ -35,43 +33,15 @@ func TestOptions(t *testing.T) {
 			ClientIP: true,
 		})
 		return router
-	})
-	target := "/acme/rooms/caf%C3%A9/engine.io/"
-	header := []string{"X-Forwarded-For", "203.0.113.9"}
-	polling := a.open(target, header...)
-	if ws, refused := a.websocket(target+handshake, header...); ws == nil {
-		t.Fatal(refused)
-	}
-	for _, s := range []*core.Socket{polling.socket, <-a.sockets} {
-		if s.RemoteAddr() != "203.0.113.9" {
-			t.Error("remote address", s.RemoteAddr())
-		}
-		for _, r := range []*http.Request{s.Request(), <-allowed} {
-			for key, want := range map[any]any{"user": "ann", contextKey{}: 7, "trace": "abc", "missing": nil, "secret": nil} {
-				if got := r.Context().Value(key); got != want {
-					t.Errorf("%v: got %v, want %v", key, got, want)
-				}
-			}
-			if r.Context().Done() != nil || r.Context().Err() != nil {
-				t.Error("the context can end")
-			}
-			for name, want := range map[string]string{"tenant": "acme", "room": "café", "any": ""} {
-				if got := r.PathValue(name); got != want {
-					t.Errorf("%s: got %q, want %q", name, got, want)
-				}
-			}
-			if r.RemoteAddr != "203.0.113.9" {
-				t.Error("remote address", r.RemoteAddr)
-			}
-		}
-	}
-	polling.echo("4hello")
+	}, "/acme/rooms/caf%C3%A9/engine.io/",
+		map[any]any{"user": "ann", contextKey{}: 7, "trace": "abc", "missing": nil, "secret": nil},
+		map[string]string{"tenant": "acme", "room": "café", "any": ""})
 }
 
 // Without options, forwarded addresses are not believed, and context values are there all the same.
 func TestNoOptions(t *testing.T) {
 	peer := make(chan string, 1)
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestNoOptions(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		router.Use(func(c *gin.Context) {
 			c.Set("user", "ann")
@@ -80,21 +50,11 @@ func TestNoOptions(t *testing.T) {
 		})
 		eiogin.Mount(router, "/engine.io", srv)
 		return router
-	})
-	s := a.open("/engine.io/", "X-Forwarded-For", "203.0.113.9").socket
-	if want := <-peer; s.RemoteAddr() != want {
-		t.Errorf("remote address %s, want %s", s.RemoteAddr(), want)
-	}
-	if got := s.Request().Context().Value(contextKey{}); got != 7 {
-		t.Error(got)
-	}
-	if got := s.Request().Context().Value("user"); got != nil {
-		t.Error(got)
-	}
+	}, peer, contextKey{})
 }
 
 func TestUntrustedProxy(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestUntrustedProxy(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		if err := router.SetTrustedProxies(nil); err != nil {
 			t.Fatal(err)
@@ -102,26 +62,13 @@ func TestUntrustedProxy(t *testing.T) {
 		eiogin.Mount(router, "/engine.io", srv, eiogin.Options{ClientIP: true})
 		return router
 	})
-	if s := a.open("/engine.io/", "X-Forwarded-For", "203.0.113.9").socket; s.RemoteAddr() != "127.0.0.1" {
-		t.Error("remote address", s.RemoteAddr())
-	}
 }
 
 func TestRefusedByAllowRequest(t *testing.T) {
-	cfg := core.Config{AllowRequest: func(r *http.Request) error {
-		if r.Context().Value("user") != "ann" {
-			return errors.New("Ann only")
-		}
-		return nil
-	}}
-	a := start(t, cfg, func(srv *core.Server) http.Handler {
+	adaptertest.TestAllowRequest(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		router.Use(func(c *gin.Context) { c.Set("user", c.GetHeader("X-User")) })
 		eiogin.Mount(router, "/engine.io", srv, eiogin.Options{Keys: []any{"user"}})
 		return router
 	})
-	a.want(a.do("GET", "/engine.io/"+handshake, ""), 403, `{"code":4,"message":"Ann only"}`)
-	_, refused := a.websocket("/engine.io/" + handshake)
-	a.want(refused, 400, "Ann only")
-	a.open("/engine.io/", "X-User", "ann").echo("4hello")
 }

@@ -9,19 +9,7 @@ import (
 
 	eiogin "github.com/goengineio/engineio/adapters/gin"
 	"github.com/goengineio/engineio/core"
-)
-
-// The path forms of issue 3, for an endpoint at /engine.io.
-var (
-	served = []string{"/engine.io", "/engine.io/", "/engine.io/x", "/engine.io/x/y", "/engine.io//"}
-
-	notServed = []string{
-		"/engine.iox", "/ENGINE.IO/", "/engine.i", "/other", "/",
-		"/%65ngine.io/", "/engine%2Eio/", "/engine.io%2F", "/engine.io%2Fx", "/%2Fengine.io/",
-		`/%65ngine.io/"`, "/engine%2eio/|", "/engine.io%2Fx/^", // what EscapedPath re-encodes
-		"//engine.io/", "///engine.io/", "/./engine.io/", "/x/../engine.io/", "/x/%2e%2e/engine.io/",
-		"/engine.io/..", "/engine.io/../", "/engine.io/.", "/engine.io/x/../../", "/engine.io/%2e%2E/", "/engine.io/.%2e",
-	}
+	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
 // application answers what does not belong to the endpoint.
@@ -76,30 +64,21 @@ func TestPaths(t *testing.T) {
 			for options, router := range routers() {
 				t.Run(options, func(t *testing.T) {
 					t.Parallel()
-					a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+					a := adaptertest.Start(t, core.Config{}, func(srv *core.Server) http.Handler {
 						m.mount(router, srv)
 						return router
 					})
-					for _, path := range served {
-						got := a.raw(m.prefix + path + handshake)
-						if m.own && path == "/engine.io" {
-							if got.Status == 200 {
-								t.Errorf("%s: %d %s", path, got.Status, got.Body)
-							}
-							continue
+					a.WantPaths(m.prefix, func(path string, got adaptertest.Answer) bool {
+						if !m.own || path != "/engine.io" {
+							return false
 						}
-						a.sid(got)
-						<-a.sockets
-					}
-					opened := a.srv.Len()
-					for _, path := range notServed {
-						got := a.raw(m.prefix + path + handshake)
-						if s := got.Status; s != 404 && s != http.StatusTeapot && s != 301 || a.srv.Len() != opened {
+						if got.Status == 200 {
 							t.Errorf("%s: %d %s", path, got.Status, got.Body)
 						}
-					}
+						return true
+					}, http.StatusNotFound, http.StatusTeapot, http.StatusMovedPermanently)
 					for _, path := range []string{"/engine.iox", "/other"} {
-						a.want(a.raw(m.prefix+path), http.StatusTeapot, "application")
+						a.Want(a.Raw(m.prefix+path), http.StatusTeapot, "application")
 					}
 				})
 			}
@@ -107,62 +86,36 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// What a parameter stands for is one segment that is what it seems to be.
 func TestParameterSegments(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestParameters(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		router.UseRawPath = true
 		eiogin.Mount(router, "/:a/:b/engine.io", srv)
 		return router
 	})
-	for path, want := range map[string]bool{
-		"/x/y/engine.io/":          true,
-		"/x/y/engine.io":           true,
-		"/caf%C3%A9/y/engine.io/z": true,
-		"/x/y/engine.iox/":         false,
-		"/x/../engine.io/":         false,
-		"/./y/engine.io/":          false,
-		"/x/%2e%2E/engine.io/":     false,
-		"/x%2Fy/z/engine.io/":      false,
-		"/x/y/engine%2Eio/":        false,
-		"//y/engine.io/":           false,
-		"/x//engine.io/":           false,
-		"/x/engine.io/":            false,
-		"/y/engine.io/../":         false,
-		"/x/y/engine.io/..":        false,
-	} {
-		if got := a.raw(path + handshake); (got.Status == 200) != want {
-			t.Errorf("%s: %d %s", path, got.Status, got.Body)
-		}
-	}
 }
 
 func TestNoRoute(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	a := adaptertest.Start(t, core.Config{}, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		router.GET("/known", application)
 		router.NoRoute(eiogin.Handler(srv))
 		return router
 	})
-	s := a.open("/engine.io/")
-	s.echo("4hello")
-	a.want(s.do("POST", s.target, strings.Repeat("x", 2_000_000)), 413, "")
-	a.want(a.raw("/known"), http.StatusTeapot, "application")
-	a.want(a.raw("/unknown"), http.StatusNotFound, "404 page not found")
+	s := a.Open("/engine.io/")
+	s.Echo("4hello")
+	a.Want(s.Do("POST", s.Target, strings.Repeat("x", 2_000_000)), 413, "")
+	a.Want(a.Raw("/known"), http.StatusTeapot, "application")
+	a.Want(a.Raw("/unknown"), http.StatusNotFound, "404 page not found")
 }
 
 func TestEveryMethodReachesTheEndpoint(t *testing.T) {
-	a := start(t, core.Config{}, func(srv *core.Server) http.Handler {
+	adaptertest.TestMethods(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
 		router.HandleMethodNotAllowed = true
 		eiogin.Mount(router, "/engine.io", srv)
 		return router
 	})
-	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
-		for _, path := range []string{"/engine.io", "/engine.io/"} {
-			a.want(a.do(method, path+handshake, ""), 400, `{"code":2,"message":"Bad handshake method"}`)
-		}
-	}
 }
 
 // The wildcard's name is not optional: the doc comment says what happens otherwise.

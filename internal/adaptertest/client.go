@@ -1,5 +1,5 @@
 // Package adaptertest is the suite that every adapter passes: what a client sees over the network
-// must not depend on the framework.
+// must not depend on the framework. Beside it stands what the adapters' own tests share.
 package adaptertest
 
 import (
@@ -19,8 +19,159 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// patience bounds every wait; nothing takes nearly as long unless it is broken.
-const patience = 30 * time.Second
+// Patience bounds every wait; nothing takes nearly as long unless it is broken.
+const Patience = 30 * time.Second
+
+// SendBack has the sessions of cfg's server send every message back. Each session goes to sockets
+// once OnConnection has run, and the reason for its end to closed.
+func SendBack(cfg *core.Config) (sockets <-chan *core.Socket, closed <-chan core.CloseReason) {
+	opens, ends := make(chan *core.Socket, 1000), make(chan core.CloseReason, 1000)
+	own := cfg.OnConnection
+	cfg.OnConnection = func(s *core.Socket) {
+		s.OnMessage(func(m core.Message) { _ = s.Send(m) })
+		s.OnClose(func(reason core.CloseReason, _ error) { ends <- reason })
+		if own != nil {
+			own(s)
+		}
+		opens <- s
+	}
+	return opens, ends
+}
+
+// Answer is what a request brought.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+	Err    error
+}
+
+// Want wants a status and a body; "*" is any body.
+func (a Answer) Want(t testing.TB, status int, body string) {
+	t.Helper()
+	if a.Err != nil || a.Status != status || body != "*" && a.Body != body {
+		t.Errorf("got %d %.200q %v, want %d %.200q", a.Status, a.Body, a.Err, status, body)
+	}
+}
+
+// Request sends a request, with the names of its header as they are spelled.
+func Request(ctx context.Context, client *http.Client, method, target string, body io.Reader, header http.Header) Answer {
+	r, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	return read(res)
+}
+
+func read(res *http.Response) Answer {
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(res.Body)
+	return Answer{res.StatusCode, res.Header, string(data), err}
+}
+
+// SID returns the session ID in an open packet.
+func SID(t testing.TB, packet string) string {
+	t.Helper()
+	var open struct{ SID string }
+	data, ok := strings.CutPrefix(packet, "0")
+	if err := json.Unmarshal([]byte(data), &open); !ok || err != nil || open.SID == "" {
+		t.Fatalf("open packet %.200q: %v", packet, err)
+	}
+	return open.SID
+}
+
+// WebSocket is the client's end of one.
+type WebSocket struct {
+	Conn *websocket.Conn
+	t    testing.TB
+}
+
+// Dial opens a WebSocket. It is nil when it was refused, and the answer tells how.
+func Dial(t testing.TB, dialer *websocket.Dialer, target string, header http.Header) (*WebSocket, Answer) {
+	t.Helper()
+	conn, res, err := dialer.DialContext(t.Context(), target, header)
+	var a Answer
+	if res != nil {
+		a = read(res) // nothing that belongs to the WebSocket
+	}
+	a.Err = err
+	if err != nil {
+		return nil, a
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &WebSocket{conn, t}, a
+}
+
+// Send sends a text frame.
+func (ws *WebSocket) Send(text string) {
+	ws.t.Helper()
+	if err := ws.Conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+		ws.t.Fatalf("send %.100q: %v", text, err)
+	}
+}
+
+// Next returns the next frame, or how the WebSocket ended.
+func (ws *WebSocket) Next() (string, error) {
+	_ = ws.Conn.SetReadDeadline(time.Now().Add(Patience))
+	_, data, err := ws.Conn.ReadMessage()
+	return string(data), err
+}
+
+// Want wants the next frame to be text.
+func (ws *WebSocket) Want(text string) {
+	ws.t.Helper()
+	if got, err := ws.Next(); err != nil || got != text {
+		ws.t.Fatalf("got %.100q %v, want %.100q", got, err, text)
+	}
+}
+
+// WantClosed wants one of the close codes after whatever else arrives.
+func (ws *WebSocket) WantClosed(codes ...int) {
+	ws.t.Helper()
+	for {
+		if _, err := ws.Next(); err != nil {
+			if !websocket.IsCloseError(err, codes...) {
+				ws.t.Errorf("got %v, want close codes %v", err, codes)
+			}
+			return
+		}
+	}
+}
+
+// Await receives from c, within Patience.
+func Await[T any](t testing.TB, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(Patience):
+		t.Fatalf("nothing within %v", Patience)
+		panic("unreachable")
+	}
+}
+
+// Connect sends text on a connection of its own to host:port and returns it with a reader. Nothing on
+// it takes longer than Patience, and it ends with the test.
+func Connect(t testing.TB, addr, text string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(Patience))
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn, bufio.NewReader(conn)
+}
 
 // bench is a served echo application and a client of it.
 type bench struct {
@@ -28,22 +179,14 @@ type bench struct {
 	srv     *core.Server
 	url     string // of the endpoint, without query
 	client  *http.Client
-	sockets chan *core.Socket
-	closed  chan core.CloseReason
+	sockets <-chan *core.Socket
+	closed  <-chan core.CloseReason
 }
 
 func newBench(t *testing.T, f Framework, cfg core.Config) *bench {
 	t.Helper()
-	b := &bench{t: t, sockets: make(chan *core.Socket, 1000), closed: make(chan core.CloseReason, 1000)}
-	own := cfg.OnConnection
-	cfg.OnConnection = func(s *core.Socket) {
-		s.OnMessage(func(m core.Message) { _ = s.Send(m) })
-		s.OnClose(func(reason core.CloseReason, _ error) { b.closed <- reason })
-		if own != nil {
-			own(s)
-		}
-		b.sockets <- s
-	}
+	b := &bench{t: t}
+	b.sockets, b.closed = SendBack(&cfg)
 	srv, err := core.NewServer(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -51,61 +194,38 @@ func newBench(t *testing.T, f Framework, cfg core.Config) *bench {
 	b.srv = srv
 	b.url = f.Serve(t, srv) + "/engine.io/"
 	transport := &http.Transport{MaxIdleConnsPerHost: 10}
-	b.client = &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	b.client = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: noRedirect}
 	t.Cleanup(transport.CloseIdleConnections)
 	t.Cleanup(srv.Close)
 	return b
 }
 
-// answer is what a request brought.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-	err    error
-}
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (b *bench) do(method, query, body string, header http.Header) answer {
+func (b *bench) do(method, query, body string, header http.Header) Answer {
 	return b.doContext(b.t.Context(), method, b.url+"?"+query, body, header)
 }
 
-func (b *bench) doContext(ctx context.Context, method, target, body string, header http.Header) answer {
-	r, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
-	if err != nil {
-		return answer{err: err}
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	res, err := b.client.Do(r)
-	if err != nil {
-		return answer{err: err}
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(data), err}
+func (b *bench) doContext(ctx context.Context, method, target, body string, header http.Header) Answer {
+	return Request(ctx, b.client, method, target, strings.NewReader(body), header)
 }
 
-func (b *bench) get(query string) answer { return b.do(http.MethodGet, query, "", nil) }
+func (b *bench) get(query string) Answer { return b.do(http.MethodGet, query, "", nil) }
 
-func (b *bench) post(query, body string) answer {
+func (b *bench) post(query, body string) Answer {
 	return b.do(http.MethodPost, query, body, http.Header{"Content-Type": {"text/plain;charset=UTF-8"}})
 }
 
 // goGet polls on a goroutine.
-func (b *bench) goGet(query string) <-chan answer {
-	c := make(chan answer, 1)
+func (b *bench) goGet(query string) <-chan Answer {
+	c := make(chan Answer, 1)
 	go func() { c <- b.get(query) }()
 	return c
 }
 
-func (b *bench) want(a answer, status int, body string) {
+func (b *bench) want(a Answer, status int, body string) {
 	b.t.Helper()
-	if a.err != nil || a.status != status || body != "*" && a.body != body {
-		b.t.Errorf("got %d %q %v, want %d %q", a.status, a.body, a.err, status, body)
-	}
+	a.Want(b.t, status, body)
 }
 
 const poll4 = "EIO=4&transport=polling"
@@ -113,89 +233,15 @@ const poll4 = "EIO=4&transport=polling"
 // open makes a polling session and returns the query of its requests.
 func (b *bench) open() (query string, s *core.Socket) {
 	b.t.Helper()
-	a := b.get(poll4)
-	sid := b.sid(a.body)
-	return poll4 + "&sid=" + sid, await(b.t, b.sockets)
-}
-
-func (b *bench) sid(packet string) string {
-	b.t.Helper()
-	var open struct{ SID string }
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(packet, "0")), &open); err != nil || open.SID == "" {
-		b.t.Fatalf("open packet %q: %v", packet, err)
-	}
-	return open.SID
+	sid := SID(b.t, b.get(poll4).Body)
+	return poll4 + "&sid=" + sid, Await(b.t, b.sockets)
 }
 
 // dial opens a WebSocket; the answer tells how a refused one was refused.
-func (b *bench) dial(query string, header http.Header) (*socket, answer) {
+func (b *bench) dial(query string, header http.Header) (*WebSocket, Answer) {
 	b.t.Helper()
-	target := strings.Replace(b.url, "http", "ws", 1) + "?" + query
-	dialer := websocket.Dialer{HandshakeTimeout: patience, EnableCompression: true}
-	conn, res, err := dialer.DialContext(b.t.Context(), target, header)
-	a := answer{err: err}
-	if res != nil {
-		a.status, a.header = res.StatusCode, res.Header
-		if err != nil {
-			data, _ := io.ReadAll(res.Body)
-			a.body = string(data)
-		}
-		_ = res.Body.Close()
-	}
-	if err != nil {
-		return nil, a
-	}
-	b.t.Cleanup(func() { _ = conn.Close() })
-	return &socket{b.t, conn}, a
-}
-
-// socket is the client's end of a WebSocket.
-type socket struct {
-	t    *testing.T
-	conn *websocket.Conn
-}
-
-func (s *socket) send(text string) {
-	s.t.Helper()
-	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
-		s.t.Fatalf("send %q: %v", text, err)
-	}
-}
-
-func (s *socket) next() (string, error) {
-	_ = s.conn.SetReadDeadline(time.Now().Add(patience))
-	_, data, err := s.conn.ReadMessage()
-	return string(data), err
-}
-
-func (s *socket) want(text string) {
-	s.t.Helper()
-	if got, err := s.next(); err != nil || got != text {
-		s.t.Fatalf("got %q %v, want %q", got, err, text)
-	}
-}
-
-func (s *socket) wantClosed(codes ...int) {
-	s.t.Helper()
-	for {
-		if _, err := s.next(); err != nil {
-			if !websocket.IsCloseError(err, codes...) {
-				s.t.Errorf("got %v, want close codes %v", err, codes)
-			}
-			return
-		}
-	}
-}
-
-func await[T any](t *testing.T, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing within %v", patience)
-		panic("unreachable")
-	}
+	dialer := &websocket.Dialer{HandshakeTimeout: Patience, EnableCompression: true}
+	return Dial(b.t, dialer, strings.Replace(b.url, "http", "ws", 1)+"?"+query, header)
 }
 
 // raw sends bytes on a connection of its own and returns it with a reader.
@@ -205,14 +251,5 @@ func (b *bench) raw(text string) (net.Conn, *bufio.Reader) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	conn, err := new(net.Dialer).DialContext(b.t.Context(), "tcp", u.Host)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(conn, text); err != nil {
-		b.t.Fatal(err)
-	}
-	return conn, bufio.NewReader(conn)
+	return Connect(b.t, u.Host, text)
 }

@@ -81,15 +81,15 @@ func testPolling(t *testing.T, f Framework) {
 	query, s := b.open()
 	poll := b.goGet(query)
 	b.want(b.post(query, "4hello\x1ebAQID\x1e4€😀"), 200, "ok")
-	got := await(t, poll)
-	for strings.Count(got.body, "\x1e") < 2 { // the first reply may have left alone
+	got := Await(t, poll)
+	for strings.Count(got.Body, "\x1e") < 2 { // the first reply may have left alone
 		more := b.get(query)
 		b.want(more, 200, "*")
-		got.body += "\x1e" + more.body
+		got.Body += "\x1e" + more.Body
 	}
 	b.want(got, 200, "4hello\x1ebAQID\x1e4€😀")
-	if got.header.Get("Cache-Control") != "no-store" || got.header.Get("Content-Type") != "text/plain; charset=UTF-8" {
-		t.Errorf("headers %v", got.header)
+	if got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("Content-Type") != "text/plain; charset=UTF-8" {
+		t.Errorf("headers %v", got.Header)
 	}
 	if s.RemoteAddr() == "" || !strings.HasPrefix(s.RemoteAddr(), "127.0.0.1:") {
 		t.Errorf("remote address %q", s.RemoteAddr())
@@ -102,13 +102,13 @@ func testPolling(t *testing.T, f Framework) {
 	// The overlap of two polls.
 	poll = b.goGet(query)
 	_ = s.Send(core.Text("settle"))
-	b.want(await(t, poll), 200, "4settle")
+	b.want(Await(t, poll), 200, "4settle")
 	first, second := b.goGet(query), b.goGet(query)
-	got1, got2 := await(t, first), await(t, second)
-	if got1.status+got2.status != 600 || got1.body != "1" && got2.body != "1" {
+	got1, got2 := Await(t, first), Await(t, second)
+	if got1.Status+got2.Status != 600 || got1.Body != "1" && got2.Body != "1" {
 		t.Errorf("overlap: %+v and %+v", got1, got2)
 	}
-	if reason := await(t, b.closed); reason != core.TransportError {
+	if reason := Await(t, b.closed); reason != core.TransportError {
 		t.Errorf("reason %s", reason)
 	}
 }
@@ -119,8 +119,8 @@ func testBodies(t *testing.T, f Framework) {
 	large := "4" + strings.Repeat("a", 99_999)
 	b.want(b.post(query, large), 200, "ok")
 	b.want(b.get(query), 200, large)
-	if a := b.post(query, large+"a"); a.err == nil && a.status != 413 {
-		t.Errorf("over the limit: %d %q", a.status, a.body)
+	if a := b.post(query, large+"a"); a.Err == nil && a.Status != 413 {
+		t.Errorf("over the limit: %d %q", a.Status, a.Body)
 	}
 	// Chunked, within the limit and beyond.
 	for _, c := range []struct{ size, status int }{{99_999, 200}, {100_001, 413}} {
@@ -142,8 +142,8 @@ func testBodies(t *testing.T, f Framework) {
 		}
 	}
 	a := b.do(http.MethodGet, query, "", http.Header{"Accept-Encoding": {"gzip"}})
-	if a.header.Get("Content-Encoding") != "gzip" || a.body[:2] != "\x1f\x8b" {
-		t.Errorf("compression: %v %.20q", a.header, a.body)
+	if a.Header.Get("Content-Encoding") != "gzip" || a.Body[:2] != "\x1f\x8b" {
+		t.Errorf("compression: %v %.20q", a.Header, a.Body)
 	}
 }
 
@@ -161,8 +161,8 @@ func testErrors(t *testing.T, f Framework) {
 	} {
 		a := b.do(c.method, c.query, "", nil)
 		b.want(a, 400, c.body)
-		if !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
-			t.Errorf("content type %s", a.header.Get("Content-Type"))
+		if !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
+			t.Errorf("content type %s", a.Header.Get("Content-Type"))
 		}
 	}
 	b.want(b.do("HEAD", poll4, "", nil), 400, "")
@@ -172,8 +172,8 @@ func testErrors(t *testing.T, f Framework) {
 		"EIO=4&transport=__proto__":            "Transport unknown",
 	} {
 		_, a := b.dial(query, nil)
-		if a.status != 400 || a.body != text {
-			t.Errorf("%s: %d %q", query, a.status, a.body)
+		if a.Status != 400 || a.Body != text {
+			t.Errorf("%s: %d %q", query, a.Status, a.Body)
 		}
 	}
 	// An upgrade that is none by RFC 6455 is answered, not hijacked.
@@ -208,17 +208,17 @@ func testCORS(t *testing.T, f Framework) {
 		{"OPTIONS", query, "", preflight, 204},
 	} {
 		a := b.do(c.method, c.query, c.body, c.header)
-		got := a.header.Values("Access-Control-Allow-Origin")
-		if a.status != c.status || len(got) != 1 || got[0] != origin || a.header.Get("Access-Control-Allow-Credentials") != "true" {
-			t.Errorf("%s %s: %d %v", c.method, c.query, a.status, a.header)
+		got := a.Header.Values("Access-Control-Allow-Origin")
+		if a.Status != c.status || len(got) != 1 || got[0] != origin || a.Header.Get("Access-Control-Allow-Credentials") != "true" {
+			t.Errorf("%s %s: %d %v", c.method, c.query, a.Status, a.Header)
 		}
 	}
-	if a := b.do("GET", poll4, "", http.Header{"Origin": {"http://evil.example"}}); a.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("a foreign origin: %v", a.header)
+	if a := b.do("GET", poll4, "", http.Header{"Origin": {"http://evil.example"}}); a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a foreign origin: %v", a.Header)
 	}
 	_, a := b.dial("EIO=4&transport=websocket", from)
-	if got := a.header.Values("Access-Control-Allow-Origin"); a.status != 101 || len(got) != 1 {
-		t.Errorf("the 101: %d %v", a.status, a.header)
+	if got := a.Header.Values("Access-Control-Allow-Origin"); a.Status != 101 || len(got) != 1 {
+		t.Errorf("the 101: %d %v", a.Status, a.Header)
 	}
 }
 
@@ -226,15 +226,15 @@ func testOrigins(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{})
 	own := http.Header{"Origin": {strings.TrimSuffix(b.url, "/engine.io/")}}
 	foreign := http.Header{"Origin": {"http://evil.example"}}
-	if _, a := b.dial("EIO=4&transport=websocket", own); a.status != 101 {
-		t.Errorf("a WebSocket of the own origin: %d %s", a.status, a.body)
+	if _, a := b.dial("EIO=4&transport=websocket", own); a.Status != 101 {
+		t.Errorf("a WebSocket of the own origin: %d %s", a.Status, a.Body)
 	}
-	if _, a := b.dial("EIO=4&transport=websocket", foreign); a.status != 400 || a.body != "Forbidden" {
-		t.Errorf("a foreign WebSocket: %d %s", a.status, a.body)
+	if _, a := b.dial("EIO=4&transport=websocket", foreign); a.Status != 400 || a.Body != "Forbidden" {
+		t.Errorf("a foreign WebSocket: %d %s", a.Status, a.Body)
 	}
 	_, s := b.open()
-	if _, a := b.dial("EIO=4&transport=websocket&sid="+s.ID(), foreign); a.status != 400 || a.body != "Forbidden" {
-		t.Errorf("a foreign upgrade: %d %s", a.status, a.body)
+	if _, a := b.dial("EIO=4&transport=websocket&sid="+s.ID(), foreign); a.Status != 400 || a.Body != "Forbidden" {
+		t.Errorf("a foreign upgrade: %d %s", a.Status, a.Body)
 	}
 	b.want(b.do("GET", poll4+"&j=0", "", own), 200, "*")
 	b.want(b.do("GET", poll4+"&j=0", "", foreign), 403, `{"code":4,"message":"Forbidden"}`)
@@ -255,7 +255,7 @@ func testLeaveDuringPoll(t *testing.T, f Framework) {
 	waitForPoll(b)
 	leave()
 	<-done
-	if reason := await(t, b.closed); reason != core.TransportError {
+	if reason := Await(t, b.closed); reason != core.TransportError {
 		t.Errorf("reason %s", reason)
 	}
 }
@@ -296,211 +296,26 @@ func testKeepAlive(t *testing.T, f Framework) {
 	}
 }
 
-func testWebSocket(t *testing.T, f Framework) {
-	b := newBench(t, f, core.Config{})
-	ws, a := b.dial("EIO=4&transport=websocket", nil)
-	if a.status != 101 || a.header.Get("Sec-WebSocket-Extensions") != "" {
-		t.Fatalf("answer %+v", a)
-	}
-	packet, _ := ws.next()
-	sid := b.sid(packet)
-	for _, text := range []string{"4hello", "4", "4€😀", "4" + strings.Repeat("x", 100_000)} {
-		ws.send(text)
-		ws.want(text)
-	}
-	_ = ws.conn.WriteMessage(websocket.BinaryMessage, []byte{0, 1, 255})
-	ws.want("\x00\x01\xff")
-	pong := make(chan string, 1)
-	ws.conn.SetPongHandler(func(data string) error { pong <- data; return nil })
-	_ = ws.conn.WriteControl(websocket.PingMessage, []byte("abc"), time.Now().Add(patience))
-	ws.send("4after the ping")
-	ws.want("4after the ping")
-	if got := await(t, pong); got != "abc" {
-		t.Errorf("pong %q", got)
-	}
-	s, ok := b.srv.Get(sid)
-	if !ok || s.Transport() != core.WebSocket {
-		t.Fatal("the session is not on a WebSocket")
-	}
-	s.Close()
-	ws.wantClosed(websocket.CloseNoStatusReceived)
-	if reason := await(t, b.closed); reason != core.ForcedClose {
-		t.Errorf("reason %s", reason)
-	}
-
-	ws, _ = b.dial("EIO=4&transport=websocket", nil)
-	_, _ = ws.next()
-	_ = ws.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "bye"), time.Now().Add(patience))
-	ws.wantClosed(1000)
-	if reason := await(t, b.closed); reason != core.TransportClose {
-		t.Errorf("reason %s", reason)
-	}
-}
-
-func testWebSocketLimits(t *testing.T, f Framework) {
-	b := newBench(t, f, core.Config{MaxPayload: 1000})
-	ws, _ := b.dial("EIO=4&transport=websocket", nil)
-	_, _ = ws.next()
-	fits := "4" + strings.Repeat("a", 999)
-	ws.send(fits)
-	ws.want(fits)
-	ws.send(fits + "a")
-	ws.wantClosed(websocket.CloseMessageTooBig)
-	if reason := await(t, b.closed); reason != core.TransportError {
-		t.Errorf("reason %s", reason)
-	}
-}
-
-func testUpgrade(t *testing.T, f Framework) {
-	b := newBench(t, f, core.Config{})
-	for range 5 {
-		query, s := b.open()
-		poll := b.goGet(query)
-		ws, _ := b.dial("EIO=4&transport=websocket&sid="+s.ID(), nil)
-		ws.send("2probe")
-		ws.want("3probe")
-		b.want(await(t, poll), 200, "6")
-		ws.send("5")
-		ws.send("4hello")
-		ws.want("4hello")
-		b.want(b.get(query), 400, `{"code":3,"message":"Bad request"}`)
-	}
-}
-
-// testEarlyFrames sends the first frames together with the request for the upgrade.
-func testEarlyFrames(t *testing.T, f Framework) {
-	b := newBench(t, f, core.Config{})
-	_, s := b.open()
-	masked := func(text string) string {
-		return "\x81" + string([]byte{0x80 | byte(len(text)), 0, 0, 0, 0}) + text
-	}
-	_, r := b.raw("GET /engine.io/?EIO=4&transport=websocket&sid=" + s.ID() + " HTTP/1.1\r\nHost: x\r\n" +
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
-		masked("2probe") + masked("5") + masked("4early"))
-	res, err := http.ReadResponse(r, nil)
-	if err != nil || res.StatusCode != 101 {
-		t.Fatalf("%v %v", res, err)
-	}
-	_ = res.Body.Close()
-	got := make([]byte, len("\x81\x063probe\x81\x064early"))
-	if _, err := io.ReadFull(r, got); err != nil || string(got) != "\x81\x063probe\x81\x064early" {
-		t.Errorf("got %q %v", got, err)
-	}
-}
-
-// testHostileFrames sends what RFC 6455 forbids: only that session ends, with a fitting code.
-func testHostileFrames(t *testing.T, f Framework) {
-	b := newBench(t, f, core.Config{MaxPayload: 1000})
-	for name, c := range map[string]struct {
-		frame string
-		code  byte // the second byte of 1002, 1007, 1009
-	}{
-		"unmasked":             {"\x81\x024x", 0xea},
-		"RSV1":                 {"\xc1\x82\x00\x00\x00\x004x", 0xea},
-		"RSV2":                 {"\xa1\x82\x00\x00\x00\x004x", 0xea},
-		"RSV3":                 {"\x91\x82\x00\x00\x00\x004x", 0xea},
-		"unknown opcode":       {"\x83\x82\x00\x00\x00\x004x", 0xea},
-		"fragmented ping":      {"\x09\x80\x00\x00\x00\x00", 0xea},
-		"continuation of none": {"\x80\x82\x00\x00\x00\x004x", 0xea},
-		"length 2^63-1":        {"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00" + strings.Repeat("4", 2000), 0xf1},
-		"length 2^64-1":        {"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00" + strings.Repeat("4", 2000), 0xf1},
-		"invalid UTF-8":        {"\x81\x83\x00\x00\x00\x004\xff\xff", 0xef},
-	} {
-		conn, r := b.raw("GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n" +
-			"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-		res, err := http.ReadResponse(r, nil)
-		if err != nil || res.StatusCode != 101 {
-			t.Fatalf("%s: %v %v", name, res, err)
-		}
-		_ = res.Body.Close()
-		header := make([]byte, 4) // of the open packet: two bytes of length
-		if _, err := io.ReadFull(r, header[:2]); err != nil {
-			t.Fatal(err)
-		}
-		size := int(header[1])
-		if size == 126 {
-			if _, err := io.ReadFull(r, header[2:]); err != nil {
-				t.Fatal(err)
-			}
-			size = int(header[2])<<8 | int(header[3])
-		}
-		if _, err := r.Discard(size); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(conn, c.frame)
-		var closing [4]byte
-		if _, err := io.ReadFull(r, closing[:]); err != nil || closing[0] != 0x88 || closing[2] != 0x03 || closing[3] != c.code {
-			t.Errorf("%s: got %x %v", name, closing, err)
-		}
-		if reason := await(t, b.closed); reason != core.TransportError {
-			t.Errorf("%s: reason %s", name, reason)
-		}
-		_ = conn.Close()
-	}
-	query, _ := b.open()
-	b.want(b.post(query, "4still served"), 200, "ok")
-}
-
-// testUnsent cuts a client off that has not read: what it still finds on its connection, and what the
-// session says was never handed over, is everything, with nothing twice.
-func testUnsent(t *testing.T, f Framework) {
-	unsent := make(chan int, 1)
-	b := newBench(t, f, core.Config{OnConnection: func(s *core.Socket) {
-		s.OnClose(func(core.CloseReason, error) { unsent <- s.Unsent() })
-	}})
-	ws, _ := b.dial("EIO=4&transport=websocket", nil)
-	s := await(t, b.sockets)
-	const messages, size = 200, 64 << 10
-	for i := range messages {
-		if err := s.Send(core.Text(fmt.Sprintf("%d%s", i, strings.Repeat(" ", size)))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	waiting := int64(-1)
-	for now := s.Buffered(); now != waiting; now = s.Buffered() { // until the connection takes no more
-		waiting = now
-		time.Sleep(50 * time.Millisecond)
-	}
-	s.CloseNow()
-	arrived := 0
-	if text, err := ws.next(); err != nil || !strings.HasPrefix(text, "0{") {
-		t.Fatalf("%q %v", text, err)
-	}
-	for {
-		text, err := ws.next()
-		if err != nil {
-			break
-		}
-		if strings.TrimSpace(text) != fmt.Sprintf("4%d", arrived) {
-			t.Fatalf("message %d is %.20q", arrived, text)
-		}
-		arrived++
-	}
-	if n := await(t, unsent); arrived+n != messages || n == 0 {
-		t.Errorf("%d messages arrived, %d were never handed over, of %d", arrived, n, messages)
-	}
-}
-
 func testShutdown(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{})
 	query, _ := b.open()
 	poll := b.goGet(query)
 	waitForPoll(b)
 	ws, _ := b.dial("EIO=4&transport=websocket", nil)
-	_, _ = ws.next()
+	_, _ = ws.Next()
 	answered := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		answered <- b.srv.Shutdown(ctx)
 	}()
-	ws.wantClosed(websocket.CloseGoingAway)
-	b.want(await(t, poll), 200, "1")
-	if err := await(t, answered); err != nil {
+	ws.WantClosed(websocket.CloseGoingAway)
+	b.want(Await(t, poll), 200, "1")
+	if err := Await(t, answered); err != nil {
 		t.Error(err)
 	}
 	b.want(b.get(poll4), 503, "*")
-	if _, a := b.dial("EIO=4&transport=websocket", nil); a.status != 503 {
-		t.Errorf("a WebSocket after Shutdown: %d", a.status)
+	if _, a := b.dial("EIO=4&transport=websocket", nil); a.Status != 503 {
+		t.Errorf("a WebSocket after Shutdown: %d", a.Status)
 	}
 }
