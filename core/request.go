@@ -21,8 +21,8 @@ type Kept struct {
 	URL *url.URL
 }
 
-// AppendHead appends a request's line and host to dst, for the header's
-// fields to follow: lines "name:value", as they were sent or tidied up. A Host among them is ignored.
+// AppendHead appends a request's line and host to dst, for the header's fields to follow: lines
+// "name:value", as they were sent or tidied up. A Host among them is ignored.
 func AppendHead(dst []byte, method, target, proto, host string) []byte {
 	dst = append(append(dst, method...), ' ')
 	dst = append(append(dst, target...), ' ')

@@ -53,7 +53,16 @@ func (x *exchange) Query() string { return x.query }
 
 func (x *exchange) Header(name string) string {
 	h := &x.c.Request().Header
-	if value := h.Peek(name); value != nil || !x.e.anyCase {
+	var value []byte
+	switch name {
+	case fiber.HeaderUserAgent: // fasthttp has found this already
+		value = h.UserAgent()
+	case fiber.HeaderContentType:
+		value = h.ContentType()
+	default:
+		value = h.Peek(name)
+	}
+	if value != nil || !x.e.anyCase {
 		return string(value)
 	}
 	return peekAnyCase(h, name)
@@ -235,9 +244,16 @@ func (x *exchange) ResponseHeaders() http.Header {
 	return headers
 }
 
+// SetHeader takes the short ways there are: fasthttp writes a name in its canonical form each time it
+// is given one.
 func (x *exchange) SetHeader(name, value string) {
-	x.c.Response().Header.Del(name) // cookies would only be added
-	x.c.Response().Header.Set(name, value)
+	h := &x.c.Response().Header
+	if name == fiber.HeaderContentType {
+		h.SetContentType(value)
+		return
+	}
+	h.Del(name) // cookies, and values that were added, would stay
+	h.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value))
 }
 
 func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
