@@ -12,7 +12,7 @@ type duplex struct {
 	socket *Socket
 	conn   WebSocketConn
 	base64 bool // the client cannot take binary
-	parted bool // it was closed for good; guarded by the server's mu
+	parted bool // nothing more is read, and it is closed soon; guarded by the server's mu
 	// Used by the reading goroutine alone:
 	adopted bool // the connection is the session's transport
 	held    bool // output may be held back
@@ -99,11 +99,13 @@ func (d *duplex) farewell(code int) {
 // closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
 // locked.
 func (s *Socket) closeCode() int {
-	var broken *WebSocketError
-	switch err := s.ending(); {
-	case err == nil && !s.srv.isClosing():
+	err := s.ending()
+	if err == nil && !s.srv.isClosing() {
 		return 0
-	case errors.As(err, &broken) && !broken.Peer:
+	}
+	broken, ok := errors.AsType[*WebSocketError](err)
+	switch {
+	case ok && !broken.Peer:
 		return broken.Code
 	case errors.Is(err, ErrInvalidUTF8):
 		return closeInvalidData
@@ -122,8 +124,9 @@ func (d *duplex) readLoop() {
 	for {
 		data, binary, err := d.conn.ReadMessage()
 		if err != nil {
-			s.readFailed(err)
 			s.srv.parted(d)
+			s.readFailed(err)
+			_ = d.conn.Close()
 			return
 		}
 		if !d.receive(data, binary) {
@@ -185,8 +188,7 @@ func (s *Socket) decodeFrame(data []byte, binary bool) (parser.Packet, error) {
 // readFailed ends the session for a connection that ended. A connection that is simply gone
 // counts as closed by the client, as in the reference.
 func (s *Socket) readFailed(err error) {
-	var ws *WebSocketError
-	if errors.As(err, &ws) && !ws.Peer {
+	if ws, ok := errors.AsType[*WebSocketError](err); ok && !ws.Peer {
 		s.close(TransportError, err)
 		return
 	}

@@ -111,6 +111,12 @@ func (s *Socket) note(call func()) {
 	}
 }
 
+// noteError queues the call of the hook for errors, which there is. Called with mu locked.
+func (s *Socket) noteError(err error) {
+	f := s.hooks.error
+	s.note(func() { f(err) })
+}
+
 // announce calls queued hooks until none is left.
 func (s *Socket) announce() {
 	for {

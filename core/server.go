@@ -191,16 +191,17 @@ func (s *Server) isClosing() bool { return s.closing.Load() }
 // too: closing it before would make TCP throw away what the client has not read yet.
 func (s *Server) parting(link *duplex) {
 	s.mu.Lock()
-	cut := s.cut
-	if !cut && !link.parted {
+	cut, parted := s.cut, link.parted
+	if !cut && !parted {
 		s.leavings[link] = struct{}{}
 	}
 	s.mu.Unlock()
-	if cut {
+	switch {
+	case cut:
 		_ = link.conn.Close()
-		return
+	case !parted:
+		_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
-	_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
 // linger is the end of a connection's reading goroutine: it waits for the client and closes.
@@ -212,11 +213,12 @@ func (s *Server) linger(link *duplex) {
 		}
 	}
 	s.parted(link)
+	_ = link.conn.Close()
 }
 
-// parted closes a connection for good. Whoever wrote the close frame may come to parting later only.
+// parted tells that the reading goroutine is about to close a connection. Whoever writes the close
+// frame may come to parting later only.
 func (s *Server) parted(link *duplex) {
-	_ = link.conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	link.parted = true

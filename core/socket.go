@@ -295,8 +295,8 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	s.keepUnsent(s.waiting())
 	s.out, s.buffered = nil, 0
 	account := s.traffic
-	if f := s.hooks.error; f != nil && err != nil {
-		s.note(func() { f(err) })
+	if s.hooks.error != nil && err != nil {
+		s.noteError(err)
 	}
 	if s.rare != nil && s.rare.cancel != nil {
 		s.rare.cancel()
@@ -314,7 +314,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	s.srv.sessions.remove(s, account)
 	s.srv.countClose(why, err)
 	if s.srv.debugging() {
-		s.debug(scopeSocket, "session closed", "reason", string(why), "error", err)
+		s.describeEnd(why, err)
 	}
 	if poll != nil {
 		poll.Wake()
@@ -333,6 +333,14 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	if deliver {
 		go s.deliverClose()
 	}
+}
+
+// describeEnd is kept apart for its frame, as noteError is: most sessions end on the goroutine that reads,
+// whose stack of 2 KiB can do for that.
+//
+//go:noinline
+func (s *Socket) describeEnd(why CloseReason, err error) {
+	s.debug(scopeSocket, "session closed", "reason", string(why), "error", err)
 }
 
 // closeDue reports, once, that OnClose is to be called now. Called with mu locked.

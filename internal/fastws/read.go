@@ -85,13 +85,13 @@ func frameSize(n int) int {
 
 // readError tells close frames, broken rules and lost connections apart.
 func (c *connection) readError(err error) error {
-	var closed *websocket.CloseError
 	switch {
 	case errors.Is(err, core.ErrTooLarge), errors.Is(err, websocket.ErrReadLimit):
 		return &core.WebSocketError{Code: websocket.CloseMessageTooBig, Text: core.ErrTooLarge.Error(), Err: core.ErrTooLarge}
 	case c.wire.ReadErr() != nil:
 		return c.wire.ReadErr()
-	case errors.As(err, &closed):
+	}
+	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 		return &core.WebSocketError{Peer: true, Code: closed.Code, Text: closed.Text}
 	}
 	return &core.WebSocketError{Code: websocket.CloseProtocolError, Text: err.Error()}

@@ -50,7 +50,10 @@ func (r *rawConn) read(c *Conn) (done bool, err error) {
 // readNow leaves an error in c.err.
 func (c *Conn) readNow(fd uintptr) bool {
 	buf := c.buffers.getRead()
-	n, err := retry(func() (int, error) { return syscall.Read(int(fd), buf.data[:]) })
+	n, err := syscall.Read(int(fd), buf.data[:])
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), buf.data[:])
+	}
 	if err == nil && n > 0 {
 		buf.r, buf.w = 0, n
 		c.in = buf
@@ -81,7 +84,10 @@ func (r *rawConn) tryWrite(c *Conn) error {
 
 // writeNow adds to sent, and leaves an error in err.
 func (b *writeBuffer) writeNow(fd uintptr) bool {
-	n, err := retry(func() (int, error) { return syscall.Write(int(fd), b.data[b.sent:]) })
+	n, err := syscall.Write(int(fd), b.data[b.sent:])
+	for err == syscall.EINTR {
+		n, err = syscall.Write(int(fd), b.data[b.sent:])
+	}
 	if n > 0 {
 		b.sent += n
 	}
@@ -89,13 +95,4 @@ func (b *writeBuffer) writeNow(fd uintptr) bool {
 		b.err = err
 	}
 	return true // whatever happened: never wait
-}
-
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
 }

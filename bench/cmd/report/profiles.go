@@ -164,14 +164,19 @@ func (s *session) profileFile(id, kind string) string {
 	return filepath.Join(s.out, "profiles", id+"-"+kind+".pb.gz")
 }
 
-// list writes the first 40 lines of a profile as text and returns the first few.
+// list writes a profile as text, the first 40 lines by what functions took themselves and 100 by what
+// they took with all they called, and returns the first few.
 func (s *session) list(ctx context.Context, id, kind string) (string, error) {
 	text, err := s.pprof(ctx, id, kind, "-nodecount=40")
 	if err != nil {
 		return "", err
 	}
+	callers, err := s.pprof(ctx, id, kind, "-cum", "-nodecount=100")
+	if err != nil {
+		return "", err
+	}
 	file := strings.TrimSuffix(s.profileFile(id, kind), ".pb.gz") + ".txt"
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(text+"\nBy what was called from there:\n\n"+callers), 0o644); err != nil {
 		return "", err
 	}
 	lines := strings.SplitAfter(text, "\n")
