@@ -63,16 +63,9 @@ func (s *Socket) servePoll(x Exchange) {
 	}
 	s.poll, s.nudged = nil, false
 
-	b := s.takeOut()
-	size, last, closed := sizeOf(b.packets), s.state == stateClosing, s.state == stateClosed
-	switch {
-	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose):
-		s.leaving = true
-		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Close}})
-	case len(b.packets) == 0: // released for an upgrade, or by a client that closes
-		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
-	}
-	if !closed {
+	b, last := s.takeForPoll()
+	size := sizeOf(b.packets)
+	if s.state != stateClosed {
 		s.noteFlush(b.packets)
 	}
 	s.inFlight++
@@ -85,6 +78,26 @@ func (s *Socket) servePoll(x Exchange) {
 	err := s.answerPoll(x, b, false)
 	s.polled(b.packets, size, last, err)
 	s.srv.batches.put(b)
+}
+
+// takeForPoll returns what a poll is answered with: what waits, and the close packet when nothing
+// follows; last says that the session ends with this answer. When a WebSocket has become the transport
+// meanwhile, all of that is for it to tell. Called with mu locked.
+func (s *Socket) takeForPoll() (b *batch, last bool) {
+	if s.link != nil {
+		b = s.srv.batches.get()
+		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
+		return b, false
+	}
+	b, last = s.takeOut(), s.state == stateClosing
+	switch {
+	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose):
+		s.leaving = true
+		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Close}})
+	case len(b.packets) == 0: // released for an upgrade, or by a client that closes
+		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
+	}
+	return b, last
 }
 
 // letUpgradeArrive waits a moment when a poll is early in an upgrade. Called, and returns, with mu
