@@ -156,8 +156,8 @@ const (
 
 	// heldPoll is how long a poll waits that arrives while an upgrade is under way.
 	heldPoll = 100 * time.Millisecond
-	// upgradePause is how long one waits that is to be answered at once then, in case the upgrade packet
-	// was sent before it on the other connection: after an upgrade polls are refused.
+	// upgradePause is how long one waits before that, early in an upgrade, in case the upgrade packet was
+	// sent before it on the other connection: after an upgrade polls are refused.
 	upgradePause = 2 * time.Millisecond
 	// closeTimeout bounds a graceful close whose client does not come to fetch the rest.
 	closeTimeout = 30 * time.Second

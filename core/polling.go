@@ -103,7 +103,7 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 // letUpgradeArrive waits a moment when a poll is early in an upgrade. Called, and returns, with mu
 // locked.
 func (s *Socket) letUpgradeArrive() {
-	if !s.probing || s.free == 0 {
+	if s.probe == nil || s.probing && s.free == 0 {
 		return
 	}
 	s.mu.Unlock()

@@ -68,34 +68,39 @@ func (s *Socket) answerProbe(link *duplex) bool {
 		case p.Type != parser.Ping || string(p.Data) != probeData:
 			return false
 		}
+		// Before the pong is out: the client may answer it on both connections at once.
+		first, ok := s.beginProbing(link)
+		if !ok {
+			return false
+		}
 		pong := append([]byte{'0' + byte(parser.Pong)}, probeData...)
 		if link.conn.AppendMessage(pong, false, false) != nil {
 			return false
 		}
-		if _, err := link.conn.Flush(true); err != nil || !s.beginProbing(link) {
+		if _, err := link.conn.Flush(true); err != nil {
 			return false
+		}
+		if first {
+			s.mu.Lock()
+			s.nudge()
 		}
 	}
 }
 
-// beginProbing releases the poll that waits: the client sends the upgrade packet only when its
-// last poll is answered. The next two are answered at once as well, since one may be on its way.
-func (s *Socket) beginProbing(link *duplex) bool {
+// beginProbing has the next two polls answered at once: the client sends the upgrade packet only when
+// its last poll is answered. The one that waits already is released behind the pong, or the client
+// would send another one. It returns whether this is the first probe, and whether probing is possible.
+func (s *Socket) beginProbing(link *duplex) (first, ok bool) {
 	s.mu.Lock()
-	if s.probe != link {
-		s.mu.Unlock()
-		return false
-	}
-	if s.probing {
-		s.mu.Unlock()
-		return true
+	defer s.mu.Unlock()
+	if s.probe != link || s.probing {
+		return false, s.probe == link
 	}
 	s.probing, s.free = true, 2
 	if f := s.hooks.upgrading; f != nil {
 		s.note(func() { f(WebSocket) })
 	}
-	s.nudge()
-	return true
+	return true, true
 }
 
 // endProbing gives the candidate up; polling goes on as if nothing had been.
