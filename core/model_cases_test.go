@@ -35,6 +35,7 @@ var modelCases = []struct {
 	{"panic", setup{first: optWebSocket}, []action{{request, 0, 254, false}}},
 	{"shutdown", setup{first: optGreets}, []action{{open, 0, 1 | optWebSocket, false}, {open, 0, optIdle, false}, {burst, 1, 255, true}, {send, 2, 9, true}, {shutdown, 0, 0, true}, {open, 0, 0, false}}},
 	{"shutdown during a hasty upgrade, while messages are conflated", setup{conflate: true}, []action{{probe, 0, 0, false}, {shutdown, 0, 0, true}, {send, 0, 48, true}, {hasty, 0, 0, false}}},
+	{"shutdown while a POST from before the upgrade waits for its turn", setup{first: optJSONP | optIdle | optSlowConnection}, []action{{send, 0, 48, false}, {post, 0, 48, false}, {probe, 0, 0, false}, {shutdown, 0, 0, false}, {hasty, 0, 0, false}}},
 	{"closed while the client's close packet waits for a poll", setup{first: optSlowConnection}, []action{{clientCloses, 0, 0, false}, {send, 0, 0, false}, {pass, 0, 4, false}, {closeServer, 0, 0, false}}},
 }
 

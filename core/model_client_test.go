@@ -221,7 +221,8 @@ func (p *peer) postAnswered(a *coretest.Answer) {
 	if p.closes && len(p.outbox) == 0 {
 		p.over = true
 	}
-	if a.Status != http.StatusOK && a.Status != http.StatusRequestEntityTooLarge && !p.over {
+	// Behind a hasty upgrade it tells the client nothing: the session lives, or ends, on the WebSocket.
+	if a.Status != http.StatusOK && a.Status != http.StatusRequestEntityTooLarge && !p.over && !p.onWS {
 		p.ends(fmt.Sprintf("a POST was answered %d %s", a.Status, a.Body))
 	}
 }
