@@ -39,12 +39,13 @@ type Frame struct {
 type WebSocket struct {
 	net.Conn // never used
 	options  core.WebSocketOptions
-	in       chan Frame
+	arrived  chan struct{} // has an element as long as in has some
 	closed   once
 
 	mu       sync.Mutex
 	deadline *time.Timer
 	expired  chan struct{}
+	in       []Frame
 	pending  []Frame
 	// unflushed is the size of pending.
 	unflushed int
@@ -58,7 +59,7 @@ type WebSocket struct {
 // WebSocket opens a WebSocket with the query.
 func (c *Client) WebSocket(query string) (*WebSocket, *Answer) {
 	ws := &WebSocket{
-		in: make(chan Frame, 100_000), closed: once{c: make(chan struct{})},
+		arrived: make(chan struct{}, 1), closed: once{c: make(chan struct{})},
 		changed: make(chan struct{}), expired: make(chan struct{}),
 	}
 	x, a := c.exchange(http.MethodGet, query, nil, http.Header{
@@ -75,16 +76,42 @@ func (c *Client) WebSocket(query string) (*WebSocket, *Answer) {
 }
 
 // SendText sends a text message.
-func (w *WebSocket) SendText(text string) { w.in <- Frame{Text: text} }
+func (w *WebSocket) SendText(text string) { w.send(Frame{Text: text}) }
 
 // SendBinary sends a binary message.
-func (w *WebSocket) SendBinary(data string) { w.in <- Frame{Text: data, Binary: true} }
+func (w *WebSocket) SendBinary(data string) { w.send(Frame{Text: data, Binary: true}) }
 
 // SendClose sends a close frame.
-func (w *WebSocket) SendClose(code int) { w.in <- Frame{Close: true, Code: code} }
+func (w *WebSocket) SendClose(code int) { w.send(Frame{Close: true, Code: code}) }
 
 // Ping sends a ping frame.
-func (w *WebSocket) Ping(data string) { w.in <- Frame{Text: data, Pong: true} }
+func (w *WebSocket) Ping(data string) { w.send(Frame{Text: data, Pong: true}) }
+
+func (w *WebSocket) send(f Frame) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.in = append(w.in, f)
+	w.arrival()
+}
+
+// arrival is called with mu locked, in being not empty.
+func (w *WebSocket) arrival() {
+	select {
+	case w.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// receive takes the first of the frames that have arrived.
+func (w *WebSocket) receive() (f Frame) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f, w.in = w.in[0], w.in[1:]
+	if len(w.in) > 0 {
+		w.arrival()
+	}
+	return f
+}
 
 // Cut closes the connection without a word.
 func (w *WebSocket) Cut() { w.closed.close() }
@@ -148,7 +175,7 @@ func (w *WebSocket) change() {
 // ReadMessage implements core.WebSocketConn.
 func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
 	for {
-		if len(w.in) == 0 {
+		if !w.Buffered() {
 			w.options.Events.BeforeRead()
 		}
 		w.mu.Lock()
@@ -159,8 +186,8 @@ func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
 			return nil, false, io.EOF
 		case <-expired:
 			return nil, false, os.ErrDeadlineExceeded
-		case f := <-w.in:
-			switch {
+		case <-w.arrived:
+			switch f := w.receive(); {
 			case f.Close:
 				return nil, false, &core.WebSocketError{Peer: true, Code: f.Code}
 			case f.Pong:
@@ -175,7 +202,11 @@ func (w *WebSocket) ReadMessage() ([]byte, bool, error) {
 }
 
 // Buffered implements core.WebSocketConn.
-func (w *WebSocket) Buffered() bool { return len(w.in) > 0 }
+func (w *WebSocket) Buffered() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.in) > 0
+}
 
 func (w *WebSocket) append(f Frame) error {
 	w.mu.Lock()
