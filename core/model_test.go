@@ -17,7 +17,7 @@ import (
 // before it is played, for one that ends the process.
 func TestModel(t *testing.T) {
 	if os.Getenv("RAPID_CHECKS") == "" && !flagGiven("rapid.checks") {
-		_ = flag.Set("rapid.checks", "3000")
+		_ = flag.Set("rapid.checks", "10000")
 	}
 	_ = flag.Set("rapid.nofailfile", "true") // what is printed is enough
 	failure := ""
