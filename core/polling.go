@@ -15,7 +15,6 @@ import (
 func (s *Socket) servePoll(x Exchange) {
 	w := new(Waiter)
 	s.mu.Lock()
-	s.letUpgradeArrive()
 	switch {
 	case s.state == stateClosed || s.leaving:
 		s.mu.Unlock()
@@ -32,6 +31,13 @@ func (s *Socket) servePoll(x Exchange) {
 	case s.poll != nil:
 		s.finish(TransportError, ErrOverlap, false)
 		s.srv.respondRefusal(x, &RequestError{Code: BadRequest})
+		return
+	}
+	s.poll = w
+	if s.letUpgradeArrive(); s.link != nil && s.state != stateClosed {
+		s.poll, s.nudged = nil, false
+		s.mu.Unlock()
+		s.srv.respondRefusal(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
 		return
 	}
 	// "Is there anything?" and "I wait" are one lock section, so that no wake-up is lost.
