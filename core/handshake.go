@@ -83,7 +83,7 @@ func (s *Socket) beginPolling(b *batch) {
 
 //go:noinline
 func (s *Server) setCookie(x Exchange, socket *Socket) {
-	x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
+	x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.ID()).String())
 }
 
 // handshakeWebSocket opens a session on a WebSocket.
@@ -132,7 +132,7 @@ func (s *Server) pauseOpening(link *duplex) {
 func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, begin func(*duplex) bool) {
 	request, header := x.Request(), switchingHeaders(x)
 	if initial && s.cfg.Cookie != nil {
-		header.Add("Set-Cookie", s.cfg.Cookie.cookie(socket.id).String())
+		header.Add("Set-Cookie", s.cfg.Cookie.cookie(socket.ID()).String())
 	}
 	s.callHeaders(header, request, initial)
 	subprotocol := offeredSubprotocol(x)
@@ -197,28 +197,20 @@ func offeredSubprotocol(x Exchange) string {
 }
 
 func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
-	b := s.batches.get()
-	defer s.batches.put(b)
-	// All text that is kept is one string: an object less for the garbage collector is worth more
-	// than the bytes.
-	text, err := s.appendID(b.frame[:0], x)
+	t := s.originTexts.get()
+	defer s.originTexts.put(t)
+	id, err := s.appendID(t.id[:0], x)
 	if err != nil {
 		s.warn(scopeServer, "no session id", "error", err)
 		return nil, &RequestError{Code: BadRequest, Context: "ID_GENERATION_ERROR"}
 	}
-	size := len(text)
-	text = append(append(text, x.RemoteAddr()...), '\n')
-	text, kept := x.Keep(text)
-	b.frame = text
-	all := string(text)
+	t.id = id
 	socket := &Socket{
 		srv:       s,
-		id:        all[:size],
-		head:      all[size:],
-		kept:      kept,
 		revision:  uint8(p.revision()),
 		receiving: true, // until OnConnection has returned
 	}
+	t.write(&socket.origin, x, !p.more)
 	socket.hooks.observers = &s.noObservers
 	socket.beat.shard = s.clock.place()
 	return socket, nil
@@ -290,9 +282,9 @@ func (s *Server) refuseClosed(x Exchange) {
 // openPacket builds the handshake with the reference's key order.
 func (s *Socket) openPacket(transport Transport) parser.Packet {
 	cfg := &s.srv.cfg
-	b := make([]byte, 0, 128+len(s.id))
+	b := make([]byte, 0, 128+len(s.ID()))
 	b = append(b, `{"sid":`...)
-	b = appendJSONString(b, s.id)
+	b = appendJSONString(b, s.ID())
 	b = append(b, `,"upgrades":[`...)
 	if transport == Polling && !cfg.DisableUpgrades && s.srv.offers(WebSocket) {
 		b = append(b, `"websocket"`...)

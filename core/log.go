@@ -25,7 +25,7 @@ func (s *Server) debug(scope, message string, args ...any) {
 }
 
 func (s *Socket) debug(scope, message string, args ...any) {
-	s.srv.debug(scope, message, append([]any{"sid", s.id}, args...)...)
+	s.srv.debug(scope, message, append([]any{"sid", s.ID()}, args...)...)
 }
 
 // warn logs what an operator should know. Since clients can bring it about as often as they like,

@@ -13,6 +13,7 @@ type params struct {
 	j         string
 	jsonp     bool // j is there, be it empty
 	base64    bool // b64 has a value
+	more      bool // there is something that it does not know
 }
 
 // parseParams reads a raw query. Like the reference, it takes the last of several values.
@@ -33,6 +34,8 @@ func parseParams(query string) params {
 			p.j, p.jsonp = unescape(value), true
 		case "b64":
 			p.base64 = value != ""
+		default:
+			p.more = p.more || pair != ""
 		}
 	}
 	return p

@@ -48,24 +48,24 @@ func (r *registry) reserve(limit int) bool {
 // add puts a session in its reserved place. It fails, and gives the place back, when the id is
 // taken.
 func (r *registry) add(s *Socket) bool {
-	shard := r.shard(s.id)
+	shard := r.shard(s.ID())
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if _, taken := shard.sessions[s.id]; taken {
+	if _, taken := shard.sessions[s.ID()]; taken {
 		r.count.Add(-1)
 		return false
 	}
-	shard.sessions[s.id] = s
+	shard.sessions[s.ID()] = s
 	return true
 }
 
 // remove forgets a session, which had this traffic.
 func (r *registry) remove(s *Socket, t traffic) {
-	shard := r.shard(s.id)
+	shard := r.shard(s.ID())
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if shard.sessions[s.id] == s {
-		delete(shard.sessions, s.id)
+	if shard.sessions[s.ID()] == s {
+		delete(shard.sessions, s.ID())
 		shard.ended.in.merge(t.in)
 		shard.ended.out.merge(t.out)
 		r.count.Add(-1)

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -15,6 +16,9 @@ type Kept struct {
 	// Context has the values that earlier middleware has left; nil means none. It must not end with
 	// the request.
 	Context context.Context //nolint:containedctx // it is kept for the sake of its values
+	// Local is the server's address, for the request's context to have under
+	// http.LocalAddrContextKey; nil where Context has that, or nobody knows.
+	Local *net.TCPAddr
 	// TLS is the connection's state, if it is encrypted.
 	TLS *tls.ConnectionState
 	// URL is set only where somebody has made it another than the target says.
@@ -38,7 +42,7 @@ func Keep(dst []byte, r *http.Request) (head []byte, k Kept) {
 	if strings.Contains(r.Pattern, "{") {
 		r = withWildcards(r)
 	}
-	k.Context = valuesOf(r.Context())
+	k.Context, k.Local = valuesOf(r.Context())
 	k.TLS = r.TLS
 	if !isTarget(r.URL, r.RequestURI) {
 		k.URL = r.URL
@@ -89,55 +93,6 @@ func isTarget(u *url.URL, target string) bool {
 	return u.Path == path && u.RawQuery == query && u.RawPath == "" && !u.ForceQuery && u.Host == "" && u.User == nil
 }
 
-// request makes the request anew. The head is a Socket's.
-func (k *Kept) request(head string) *http.Request {
-	remote, rest, _ := strings.Cut(head, "\n")
-	line, rest, _ := strings.Cut(rest, "\n")
-	host, rest, _ := strings.Cut(rest, "\n")
-	method, line, _ := strings.Cut(line, " ")
-	target, proto := line, ""
-	if i := strings.LastIndexByte(line, ' '); i >= 0 {
-		target, proto = line[:i], line[i+1:]
-	}
-	r := &http.Request{
-		Method: method, RequestURI: target, Proto: proto, Host: host, RemoteAddr: remote,
-		Header: make(http.Header), Body: http.NoBody, TLS: k.TLS,
-	}
-	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(proto)
-	for rest != "" {
-		var field string
-		field, rest, _ = strings.Cut(rest, "\n")
-		name, value, ok := strings.Cut(field, ":")
-		if name = http.CanonicalHeaderKey(name); ok && name != "Host" {
-			r.Header[name] = append(r.Header[name], strings.TrimSpace(value))
-		}
-	}
-	switch u, err := url.ParseRequestURI(target); {
-	case k.URL != nil:
-		copied := *k.URL
-		r.URL = &copied
-	case err == nil:
-		r.URL = u
-	default: // a server was less strict
-		path, query, _ := strings.Cut(target, "?")
-		r.URL = &url.URL{Path: path, RawQuery: query}
-	}
-	ctx := k.values()
-	if pairs, ok := ctx.Value(pathValuesKey{}).([]string); ok {
-		for i := 0; i < len(pairs); i += 2 {
-			r.SetPathValue(pairs[i], pairs[i+1])
-		}
-	}
-	return r.WithContext(ctx)
-}
-
-func (k *Kept) values() context.Context {
-	if k.Context == nil {
-		return context.Background()
-	}
-	return k.Context
-}
-
 type pathValuesKey struct{}
 
 // WithPathValues returns a copy of a request that has these path values, names and values by turns,
@@ -151,30 +106,57 @@ func WithPathValues(r *http.Request, pairs []string) *http.Request {
 }
 
 // valuesOf returns a context with the values of ctx that does not end with it. The contexts that
-// net/http makes for a connection and a request add nothing but their end, so they are left out:
-// they would be kept as long as the session.
-func valuesOf(ctx context.Context) context.Context {
-	for reflect.TypeOf(ctx) == cancelContext {
-		parent, ok := reflect.ValueOf(ctx).Elem().Field(0).Interface().(context.Context)
-		if !ok {
-			break
+// net/http makes for a connection and a request add nothing but their end and the address, so they are
+// left out: they would be kept as long as the session.
+func valuesOf(ctx context.Context) (values context.Context, local *net.TCPAddr) {
+	ctx = withoutCancel(ctx)
+	if addr, ok := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		// A context has one value at most: this one, if its parent has it not.
+		if parent := parentOf(ctx, valueContext); parent != nil && parent.Value(http.LocalAddrContextKey) == nil {
+			ctx, local = withoutCancel(parent), addr
+		}
+	}
+	if ctx.Done() == nil {
+		return ctx, local
+	}
+	return context.WithoutCancel(ctx), local
+}
+
+// withoutCancel leaves out what context.WithCancel has made of a context.
+func withoutCancel(ctx context.Context) context.Context {
+	for {
+		parent := parentOf(ctx, cancelContext)
+		if parent == nil {
+			return ctx
 		}
 		ctx = parent
 	}
-	if ctx.Done() == nil {
-		return ctx
-	}
-	return context.WithoutCancel(ctx)
 }
 
-// cancelContext is the type of contexts made by context.WithCancel, if its first field is the
-// context it was made from, as it has always been.
-var cancelContext = func() reflect.Type {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+// parentOf returns what ctx was made from, if it is of this type.
+func parentOf(ctx context.Context, t reflect.Type) context.Context {
+	if t == nil || reflect.TypeOf(ctx) != t {
+		return nil
+	}
+	parent, _ := reflect.ValueOf(ctx).Elem().Field(0).Interface().(context.Context)
+	return parent
+}
+
+// The types of contexts made by context.WithCancel and context.WithValue, if their first field is the
+// context they were made from, as it has always been.
+var (
+	cancelContext = wrapperType(func() context.Context {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		return ctx
+	}())
+	valueContext = wrapperType(context.WithValue(context.Background(), pathValuesKey{}, nil))
+)
+
+func wrapperType(ctx context.Context) reflect.Type {
 	t := reflect.TypeOf(ctx)
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct || t.Elem().NumField() == 0 || t.Elem().Field(0).Name != "Context" {
 		return nil
 	}
 	return t
-}()
+}

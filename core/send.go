@@ -113,7 +113,7 @@ func (s *Socket) bufferFull() error {
 		return ErrBufferFull
 	}
 	s.finish(TransportError, ErrBufferFull, false)
-	s.srv.warn(scopeSocket, "a client that reads too slowly was cut off", "sid", s.id, "remote", s.RemoteAddr())
+	s.srv.warn(scopeSocket, "a client that reads too slowly was cut off", "sid", s.ID(), "remote", s.RemoteAddr())
 	return ErrBufferFull
 }
 

@@ -30,6 +30,8 @@ type Server struct {
 	clock     clock
 	batches   batches
 
+	originTexts originTexts
+
 	noObservers observers // stays empty
 	counters    counters
 	warnings    warnings

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,10 +28,8 @@ func Binary(data []byte) Message { return Message{Data: data, Binary: true} }
 // may be called from anywhere, callbacks included. Callbacks of one socket never run concurrently
 // with each other; OnConnection is the first of them and OnClose the last.
 type Socket struct {
-	srv  *Server
-	id   string
-	head string // where the handshake came from, and in the next lines what it was; see AppendHead
-	kept Kept   // of the handshake
+	srv    *Server
+	origin origin
 
 	mu    sync.Mutex // guards what follows, but for what the handshake has fixed; see doc.go
 	hooks hooks
@@ -141,21 +138,20 @@ type outgoing struct {
 	end       uint32 // where its frame ends in the bytes of one write; see taken
 }
 
-// ID returns the session id (sid): 20 URL-safe characters.
-func (s *Socket) ID() string { return s.id }
+// ID returns the session id (sid): 20 URL-safe characters, unless Config.GenerateID makes others. It
+// shares memory with what is kept of the handshake: who stores ids for longer than their sessions should
+// store clones.
+func (s *Socket) ID() string { return s.origin.id() }
 
 // Protocol returns the protocol revision, 3 or 4.
 func (s *Socket) Protocol() int { return int(s.revision) }
 
-// Request returns a copy of the handshake request, without body, with the values of its context. It
-// is made anew by every call, from what the session has kept.
-func (s *Socket) Request() *http.Request { return s.kept.request(s.head) }
+// Request returns a copy of the handshake request, without body and Sec-WebSocket-Key, with the values of
+// its context. It is made anew by every call, from what the session has kept.
+func (s *Socket) Request() *http.Request { return s.origin.request() }
 
 // RemoteAddr returns the address the handshake came from, as host:port.
-func (s *Socket) RemoteAddr() string {
-	remote, _, _ := strings.Cut(s.head, "\n")
-	return remote
-}
+func (s *Socket) RemoteAddr() string { return s.origin.remoteAddr() }
 
 // ReadyState tells how far the session's life has come.
 func (s *Socket) ReadyState() ReadyState {
@@ -222,7 +218,7 @@ func (s *Socket) Context() context.Context {
 	defer s.mu.Unlock()
 	r := s.more()
 	if r.context == nil {
-		r.context, r.cancel = context.WithCancel(s.kept.values())
+		r.context, r.cancel = context.WithCancel(s.origin.context())
 		if s.state == stateClosed {
 			r.cancel()
 		}
@@ -391,7 +387,7 @@ func (s *Socket) begin() {
 // guard is deferred around callbacks: a panic in one ends its session, not the process.
 func (s *Socket) guard() {
 	if v := recover(); v != nil {
-		s.srv.logPanic(scopeSocket, v, "sid", s.id)
+		s.srv.logPanic(scopeSocket, v, "sid", s.ID())
 		s.close(ForcedClose, fmt.Errorf("%w: %v", ErrPanic, v))
 	}
 }
