@@ -88,7 +88,7 @@ type inflater struct {
 // never has room for more than the connection's limit and one byte. An inflater is borrowed only
 // when all the payload is there, so that slow clients hold none.
 func (c *connection) inflate(payload []byte) ([]byte, error) {
-	f, ok := c.engine.inflaters.Get().(*inflater)
+	f, ok := c.deflate.engine.inflaters.Get().(*inflater)
 	if !ok {
 		f = new(inflater)
 		f.r = flate.NewReader(&f.in)
@@ -97,7 +97,7 @@ func (c *connection) inflate(payload []byte) ([]byte, error) {
 	_ = f.r.(flate.Resetter).Reset(&f.in, nil) // never fails
 	data, err := f.inflate(c.limit)
 	f.in.Reset(nil)
-	c.engine.inflaters.Put(f)
+	c.deflate.engine.inflaters.Put(f)
 	switch {
 	case errors.Is(err, core.ErrTooLarge):
 		return nil, c.refuse(ws.StatusMessageTooBig, err.Error(), err)

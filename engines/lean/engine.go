@@ -37,12 +37,12 @@ func New() *Engine { return new(Engine) }
 
 // Accept implements core.WebSocketEngine. It never fails. The answer leaves with the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	c := &connection{engine: e, limit: int(min(o.MaxMessage, math.MaxInt-1))}
+	c := &connection{limit: int(min(o.MaxMessage, math.MaxInt-1))}
 	c.wire.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
 	var extension string
 	if o.Deflate != nil {
 		if extension = negotiate(r.Header["Sec-Websocket-Extensions"]); extension != "" {
-			c.deflate = o.Deflate
+			c.deflate = &deflation{e, o.Deflate}
 		}
 	}
 	_, err := c.wire.Write(appendAnswer(nil, r.Header.Get("Sec-Websocket-Key"), extension, o.Subprotocol, o.Header))
@@ -51,14 +51,19 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 
 // connection implements core.WebSocketConn.
 type connection struct {
-	engine  *Engine
-	wire    wire.Conn            // frames are appended by the writer and, in answer to what is broken or closed, by the reader
-	limit   int                  // of a message
-	deflate *core.DeflateOptions // nil unless it was negotiated
+	wire    wire.Conn  // frames are appended by the writer and, in answer to what is broken or closed, by the reader
+	limit   int        // of a message
+	deflate *deflation // nil unless it was negotiated
 
 	// Of the reading goroutine:
 	err  error               // what ReadMessage ended with, for good
 	head [maxHeaderSize]byte // of the frame that is being read
+}
+
+// deflation is what a connection needs that compresses. The others do without: there may be very many.
+type deflation struct {
+	engine  *Engine
+	options *core.DeflateOptions
 }
 
 // Buffered implements core.WebSocketConn. Every byte of input is accounted for, so it is exact

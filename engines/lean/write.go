@@ -20,11 +20,12 @@ func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
 	if binary {
 		first = finBit | byte(ws.OpBinary)
 	}
-	if !compress || c.deflate == nil || len(data) < threshold(c.deflate) {
+	if !compress || c.deflate == nil || len(data) < threshold(c.deflate.options) {
 		return c.append(first, data)
 	}
-	d := c.engine.deflater(level(c.deflate))
-	defer c.engine.returnDeflater(d, level(c.deflate))
+	engine, level := c.deflate.engine, level(c.deflate.options)
+	d := engine.deflater(level)
+	defer engine.returnDeflater(d, level)
 	if smaller, ok := d.deflate(data); ok {
 		return c.append(first|compressedBit, smaller)
 	}

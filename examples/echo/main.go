@@ -86,9 +86,16 @@ type app struct {
 	srv     *core.Server
 	record  record
 	suite   suite
+	// upgraded is the same for all sessions: what one does not hold is memory that counts when
+	// very many are idle.
+	upgraded func(core.Transport)
 }
 
-func newApp(o options) *app { return &app{options: o, suite: suite{posts: map[string]http.Header{}}} }
+func newApp(o options) *app {
+	a := &app{options: o, suite: suite{posts: map[string]http.Header{}}}
+	a.upgraded = func(core.Transport) { a.record.upgrade() }
+	return a
+}
 
 // ServeHTTP answers everything that is not Engine.IO.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +118,7 @@ func (a *app) page(path string) (status int, contentType, body string) {
 
 func (a *app) connected(s *core.Socket) {
 	a.record.open()
-	s.OnUpgrade(func(core.Transport) { a.record.upgrade() })
+	s.OnUpgrade(a.upgraded)
 	s.OnClose(func(reason core.CloseReason, _ error) {
 		a.record.close(s.ID(), reason)
 		a.suite.forget(s)
