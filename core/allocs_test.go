@@ -139,4 +139,4 @@ func TestAllocationsPoll(t *testing.T) {
 
 // pollBudget counts the waiter and its channel, the answer's body, and what finding out about the
 // request takes, in both of the requests.
-const pollBudget = 12
+const pollBudget = 8

@@ -282,7 +282,7 @@ func (s *Server) refuseClosed(x Exchange) {
 // openPacket builds the handshake with the reference's key order.
 func (s *Socket) openPacket(transport Transport) parser.Packet {
 	cfg := &s.srv.cfg
-	b := make([]byte, 0, 128+len(s.ID()))
+	b := make([]byte, 0, 108+len(s.ID())) // enough for all but unusual figures
 	b = append(b, `{"sid":`...)
 	b = appendJSONString(b, s.ID())
 	b = append(b, `,"upgrades":[`...)

@@ -163,14 +163,18 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	}
 }
 
+// packetOverhead is what a packet in a payload mostly takes beside its data, base64 left out.
+const packetOverhead = 8
+
 // answerPoll encodes packets as the body of a poll's answer.
 func (s *Socket) answerPoll(x Exchange, b *batch, initial bool) error {
-	compress := false
+	compress, size := false, 0
 	for i := range b.packets {
 		b.plain = append(b.plain, b.packets[i].Packet)
 		compress = compress || b.packets[i].compress
+		size += len(b.packets[i].Data) + packetOverhead
 	}
-	body, binary := s.codec().AppendPayload(nil, b.plain, s.base64)
+	body, binary := s.codec().AppendPayload(make([]byte, 0, size), b.plain, s.base64)
 	switch {
 	case s.jsonp:
 		body = appendJSONP(make([]byte, 0, len(body)+32), s.rare.index, body)

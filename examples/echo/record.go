@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
 
 	"github.com/goengineio/engineio/core"
@@ -37,13 +38,14 @@ func (r *record) upgrade() {
 }
 
 func (r *record) close(sid string, reason core.CloseReason) {
+	closed := closedSession{strings.Clone(sid), reason} // a sid keeps what its session kept of the handshake
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.closed) < keptClosed {
-		r.closed = append(r.closed, closedSession{sid, reason})
+		r.closed = append(r.closed, closed)
 		return
 	}
-	r.closed[r.oldest] = closedSession{sid, reason}
+	r.closed[r.oldest] = closed
 	r.oldest = (r.oldest + 1) % keptClosed
 }
 
