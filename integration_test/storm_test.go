@@ -91,6 +91,9 @@ type storm struct {
 	running sync.WaitGroup
 	over    chan struct{}
 
+	mu   sync.Mutex
+	past bool // nothing begins any more
+
 	opened, closed, late atomic.Int64
 	messages             atomic.Int64
 }
@@ -108,8 +111,14 @@ func newStorm(t *testing.T, serve func(testing.TB, *core.Server) string, cfg cor
 	return s
 }
 
-// begin runs f on a goroutine of its own.
+// begin runs f on a goroutine of its own, unless the storm has passed: an OnConnection may come after
+// that, of a session that found the server closed.
 func (s *storm) begin(f func(*rand.Rand)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.past {
+		return
+	}
 	s.running.Go(func() { f(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))) })
 }
 
@@ -138,6 +147,9 @@ func (s *storm) calm(after time.Duration, end func()) {
 	time.Sleep(after)
 	end()
 	close(s.over)
+	s.mu.Lock()
+	s.past = true
+	s.mu.Unlock()
 	s.running.Wait()
 	s.engine.Close()
 	eventually(s.t, "no session is left", func() bool { return s.engine.Len() == 0 })
