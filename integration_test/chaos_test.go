@@ -134,7 +134,8 @@ func (c *chaos) open(s *core.Socket) {
 		}
 	})
 	s.OnClose(func(reason core.CloseReason, _ error) { c.reasons.add(reason) })
-	c.running.Go(func() { c.sendAll(func(m core.Message) { _ = s.Send(m) }, s.ID(), s.Context().Done()) })
+	// Not one of those that are waited for: a session may come while they are.
+	go c.sendAll(func(m core.Message) { _ = s.Send(m) }, s.ID(), s.Context().Done())
 }
 
 // sendAll sends numbered messages, a few at a time, until all are sent or the session has ended.
