@@ -16,9 +16,11 @@ import (
 
 // Engine implements core.WebSocketEngine. One engine may serve any number of servers.
 type Engine struct {
-	buffers  wire.Buffers
-	upgrader websocket.Upgrader
-	scratch  sync.Pool // *[scratchSize]byte, for reading messages of unknown length
+	buffers wire.Buffers
+	plain   websocket.Upgrader
+	deflate websocket.Upgrader // offers permessage-deflate
+	scratch sync.Pool          // *[scratchSize]byte, for reading messages of unknown length
+	answers sync.Pool          // *bufio.ReadWriter, with room for the answer to an opening handshake
 }
 
 const (
@@ -29,23 +31,42 @@ const (
 
 // New returns an engine.
 func New() *Engine {
-	return &Engine{upgrader: websocket.Upgrader{
+	e := &Engine{plain: websocket.Upgrader{
 		ReadBufferSize:  libraryReadBuffer,
 		WriteBufferSize: libraryWriteBuffer,
 		WriteBufferPool: new(sync.Pool),
 		CheckOrigin:     func(*http.Request) bool { return true }, // the core has decided already
 	}}
+	e.deflate = e.plain
+	e.deflate.EnableCompression = true
+	return e
+}
+
+// upgrader returns the one that agrees to what o offers.
+func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
+	u := &e.plain
+	if o.Deflate != nil {
+		u = &e.deflate
+	}
+	if o.Subprotocol != "" {
+		own := *u
+		own.Subprotocols = []string{o.Subprotocol}
+		u = &own
+	}
+	return u
 }
 
 // Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	wired := wire.New(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
-	upgrader := e.upgrader
-	upgrader.EnableCompression = o.Deflate != nil
-	if o.Subprotocol != "" {
-		upgrader.Subprotocols = []string{o.Subprotocol}
+	c := &connection{engine: e, limit: o.MaxMessage, deflate: o.Deflate}
+	wired := &c.wire
+	wired.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
+	answer, ok := e.answers.Get().(*bufio.ReadWriter)
+	if !ok {
+		answer = bufio.NewReadWriter(bufio.NewReaderSize(nil, 16), bufio.NewWriterSize(nil, 512))
 	}
-	ws, err := upgrader.Upgrade(&hijacked{conn: wired}, r, o.Header)
+	ws, err := e.upgrader(o).Upgrade(&hijacked{conn: wired, answer: answer}, r, o.Header)
+	e.answers.Put(answer)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +90,14 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 		wired.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(body))}, body, true)
 		return nil
 	})
-	return &connection{engine: e, wire: wired, ws: ws, limit: o.MaxMessage, deflate: o.Deflate}, nil
+	c.ws = ws
+	return c, nil
 }
 
 // hijacked is a ResponseWriter of which only the connection can be had.
 type hijacked struct {
 	conn   net.Conn
+	answer *bufio.ReadWriter // of no use to the library but for the buffer of its Writer
 	header http.Header
 }
 
@@ -90,13 +113,13 @@ func (h *hijacked) Write(p []byte) (int, error) { return len(p), nil }
 func (h *hijacked) WriteHeader(int) {}
 
 func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(nil, 16), bufio.NewWriterSize(nil, 512)), nil
+	return h.conn, h.answer, nil
 }
 
 // connection implements core.WebSocketConn.
 type connection struct {
 	engine *Engine
-	wire   *wire.Conn
+	wire   wire.Conn
 	ws     *websocket.Conn
 	limit  int64
 

@@ -87,14 +87,8 @@ type Conn struct {
 	flight *writeBuffer // being flushed; belongs to the flushing goroutine
 }
 
-// New wraps conn. buffered is what was read from it already; timeout bounds a blocking Flush.
-func New(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, events Events) *Conn {
-	c := new(Conn)
-	c.Init(conn, buffered, buffers, timeout, events)
-	return c
-}
-
-// Init is New for a Conn that is part of something larger.
+// Init has a Conn, which is part of something larger, wrap conn. buffered is what was read from that
+// already; timeout bounds a blocking Flush.
 func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, events Events) {
 	c.Conn, c.Events, c.buffers, c.timeout = conn, events, buffers, timeout
 	c.raw.init(c, conn)

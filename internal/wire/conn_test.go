@@ -11,6 +11,12 @@ import (
 	"go.uber.org/goleak"
 )
 
+func wrap(conn net.Conn, buffered []byte, events Events) *Conn {
+	c := new(Conn)
+	c.Init(conn, buffered, new(Buffers), time.Minute, events)
+	return c
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // counter counts reads of the network.
@@ -49,7 +55,7 @@ func each(t *testing.T, test func(t *testing.T, c *Conn, far net.Conn, reads *in
 			near, far := pair()
 			defer func() { _, _ = near.Close(), far.Close() }()
 			var reads int
-			test(t, New(near, []byte("early "), new(Buffers), time.Minute, (*counter)(&reads)), far, &reads)
+			test(t, wrap(near, []byte("early "), (*counter)(&reads)), far, &reads)
 		})
 	}
 }
@@ -82,7 +88,7 @@ func TestManyEarlyBytes(t *testing.T) {
 	near, far := net.Pipe()
 	defer func() { _, _ = near.Close(), far.Close() }()
 	early := bytes.Repeat([]byte("abc"), readSize)
-	c := New(near, early, new(Buffers), time.Minute, new(counter))
+	c := wrap(near, early, new(counter))
 	got := make([]byte, len(early))
 	if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, early) {
 		t.Errorf("%v, or not the same bytes", err)
