@@ -105,6 +105,7 @@ func (w *world) playClient(p *peer, a action) {
 		w.playUpgrade(p, a)
 	case stall:
 		if p.ws != nil {
+			synctest.Wait() // nobody is on a WebSocket before its 101 has come
 			p.stall(!p.stalled)
 		}
 	case withhold:

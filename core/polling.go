@@ -42,7 +42,6 @@ func (s *Socket) servePoll(x Exchange) {
 	}
 	// "Is there anything?" and "I wait" are one lock section, so that no wake-up is lost.
 	for {
-		s.poll = w
 		switch {
 		case s.out != nil || s.state != stateOpen:
 		case s.freePoll():
@@ -66,6 +65,7 @@ func (s *Socket) servePoll(x Exchange) {
 			break
 		}
 		w = new(Waiter) // the messages it was woken for were conflated away
+		s.poll = w
 	}
 	s.poll, s.nudged = nil, false
 

@@ -202,6 +202,56 @@ func TestCloseWhileUpgrading(t *testing.T) {
 	}
 }
 
+// TestPollBeforeTheUpgradePacket: a poll that comes while a candidate is connected waits 2 ms before
+// anything, for a client may send probe, upgrade packet and poll at once.
+func TestPollBeforeTheUpgradePacket(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		during func(s session, ws *coretest.WebSocket)
+		status int
+		body   string
+		frames []string // on the WebSocket
+		event  string
+	}{
+		{"the upgrade", func(_ session, ws *coretest.WebSocket) { ws.SendText("2probe"); ws.SendText("5") },
+			400, badRequest, []string{"3probe"}, ""},
+		{"a message and the upgrade", func(s session, ws *coretest.WebSocket) {
+			_ = s.socket.SendVolatile(core.Text("x"))
+			ws.SendText("2probe")
+			ws.SendText("5")
+		}, 400, badRequest, []string{"3probe", "4x"}, ""},
+		{"a message", func(s session, _ *coretest.WebSocket) { _ = s.socket.Send(core.Text("x")) }, 200, "4x", nil, ""},
+		{"the end of the candidate", func(_ session, ws *coretest.WebSocket) { ws.Cut() }, 200, "6", nil, ""},
+		{"Close", func(s session, _ *coretest.WebSocket) { s.socket.Close() }, 200, "1", nil, "close: forced close"},
+		{"CloseNow", func(s session, _ *coretest.WebSocket) { s.socket.CloseNow() }, 200, "1", nil, "close: forced close"},
+		{"another poll", func(s session, _ *coretest.WebSocket) { s.get() }, 200, "1", nil, "close: transport error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, core.Config{})
+				defer b.end()
+				s := b.open(poll4)
+				ws := s.probe()
+				synctest.Wait()
+				poll := s.get()
+				synctest.Wait()
+				c.during(s, ws)
+				synctest.Wait()
+				if poll.Answered() {
+					t.Error("the poll did not wait")
+				}
+				b.wantAnswer(poll, c.status, c.body)
+				for _, frame := range c.frames {
+					b.wantFrame(ws, frame)
+				}
+				if c.event != "" {
+					b.wantEvent(c.event)
+				}
+			})
+		})
+	}
+}
+
 func TestGracefulCloseCompletesOverTheNewTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})
