@@ -19,19 +19,23 @@ type params struct {
 // parseParams reads a raw query. Like the reference, it takes the last of several values.
 func parseParams(query string) params {
 	var p params
+	escaped := strings.IndexByte(query, '%') >= 0 || strings.IndexByte(query, '+') >= 0
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		key, value, _ := strings.Cut(pair, "=")
-		switch unescape(key) {
+		if escaped {
+			key, value = unescape(key), unescape(value)
+		}
+		switch key {
 		case "transport":
-			p.transport = unescape(value)
+			p.transport = value
 		case "sid":
-			p.sid = unescape(value)
+			p.sid = value
 		case "EIO":
-			p.eio = unescape(value)
+			p.eio = value
 		case "j":
-			p.j, p.jsonp = unescape(value), true
+			p.j, p.jsonp = value, true
 		case "b64":
 			p.base64 = value != ""
 		default:
@@ -43,9 +47,6 @@ func parseParams(query string) params {
 
 // unescape decodes a query component; what is badly escaped stays as it is.
 func unescape(s string) string {
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
 	if decoded, err := url.QueryUnescape(s); err == nil {
 		return decoded
 	}
