@@ -166,6 +166,22 @@ func TestTuneCallsWhatIsThere(t *testing.T) {
 	}
 }
 
+func TestTuneLeavesBuffersThatWereChosen(t *testing.T) {
+	for _, tt := range []struct{ set, want int }{{0, 2048}, {4096, 2048}, {1024, 1024}, {8192, 8192}} {
+		srv, err := core.NewServer(core.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := fiber.New(fiber.Config{WriteBufferSize: tt.set})
+		if err := eiofiber.Tune(app, srv); err != nil {
+			t.Fatal(err)
+		}
+		if got := app.Server().WriteBufferSize; got != tt.want {
+			t.Errorf("WriteBufferSize %d became %d, want %d", tt.set, got, tt.want)
+		}
+	}
+}
+
 func TestPrefork(t *testing.T) {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {

@@ -14,6 +14,9 @@ import (
 // be answered. With more to come, the connection is closed.
 const slack = 256 << 10
 
+// writeBuffer is enough for the answers to nearly all polls, headers included.
+const writeBuffer = 2 << 10
+
 // Tune changes the application's server in what can be changed nowhere else. It is not needed, but
 // saves memory and spares the rest of the application limits that suit Engine.IO:
 //
@@ -26,6 +29,8 @@ const slack = 256 << 10
 //   - Where fiber.Config.WriteTimeout is not set, answers of the endpoint must have left within
 //     core.Config.WriteTimeout. Without Tune, a client that does not read its poll's answer keeps a
 //     goroutine and the answer until its connection ends.
+//   - Where fiber.Config.WriteBufferSize is not set, or is 4 KiB as without a setting, the buffer for
+//     answers, which each waiting poll holds on to, has 2 KiB. Longer answers take one write more.
 //
 // Call it on the app that listens, before it does, with the paths the server is mounted at, prefixes
 // of groups and sub-apps included; none means DefaultPath. It may be called once for each server.
@@ -47,6 +52,9 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 
 	server := app.Server()
 	server.KeepHijackedConns = true
+	if server.WriteBufferSize == fiber.DefaultWriteBufferSize {
+		server.WriteBufferSize = writeBuffer
+	}
 	earlier := server.HeaderReceived
 	server.HeaderReceived = func(h *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {
 		if earlier != nil {
