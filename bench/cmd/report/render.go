@@ -83,8 +83,8 @@ func (s *session) renderGoals(p *page) {
 			}
 			all++
 			beside, ratio := "", ""
-			if g.against != "" {
-				beside = fmt.Sprintf("%s %s", v.other.text(), g.against)
+			if v.ratio.median > 0 {
+				beside = fmt.Sprintf("%s %s", v.other.text(), g.other())
 				if g.times > 1 {
 					beside += fmt.Sprintf(" (%.0f of them)", g.times)
 				}

@@ -30,6 +30,7 @@ type goal struct {
 	server  string
 	metric  metric
 	against string  // the server it is compared with; empty for a figure that stands by itself
+	beside  string  // the server whose figure is shown beside one that stands by itself
 	times   float64 // how often the other's figure counts; 0 is once
 	most    float64
 }
@@ -65,10 +66,10 @@ var rows = []row{
 	{
 		id: "upgrade", title: "Upgrade with a waiting poll (512 at a time)",
 		job:  func(s *session) job { return s.job("upgrade", 512) },
-		runs: []string{"nethttp", "nethttp, lean", "node"},
+		runs: []string{"nethttp", "floor: upgrade", "nethttp, lean", "fiber", "node"},
 		goals: []goal{
-			{work: "upgrade with a waiting poll, default", server: "nethttp", metric: cpu, most: 80},
-			{work: "upgrade with a waiting poll, lean", server: "nethttp, lean", metric: cpu, most: 80},
+			{work: "upgrade with a waiting poll, default", server: "nethttp", metric: cpu, beside: "floor: upgrade", most: 80},
+			{work: "upgrade with a waiting poll, lean", server: "nethttp, lean", metric: cpu, beside: "floor: upgrade", most: 80},
 		},
 	},
 	{

@@ -51,6 +51,7 @@ var servers = map[string]server{
 	"raw: fws, fasthttp": raw(kind("raw", "fws-fasthttp")),
 	"request: net/http":  plain(kind("raw", "http")),
 	"request: fasthttp":  plain(kind("raw", "fasthttp")),
+	"floor: upgrade":     {program: "upgradefloor"},
 	"bare ping-pong":     {program: "pingpong"},
 	"node":               {program: "node"},
 	"profiled":           {program: "profiled", args: echo("nethttp", "default").args},
@@ -61,6 +62,7 @@ var servers = map[string]server{
 const explained = "`nethttp` and `fiber` are `examples/echo -broadcast -http-compression=false` with that `-framework`, and with " +
 	"`-ws-engine lean` where it says so. `floor: hijack` is the least a Go server can do with WebSockets that net/http accepted, " +
 	"`floor: net/http` and `floor: fasthttp` are handlers that answer a constant or leave a poll waiting, `request:` one that echoes a body, " +
+	"`floor: upgrade` is the least that net/http allows for an upgrade, without a session, " +
 	"`raw: fws` is fasthttp/websocket without Engine.IO, `node` is engine.io 6.6.11 with ws 8.21.3."
 
 // prepare builds all programs and looks at the machine.
@@ -72,13 +74,14 @@ func (s *session) prepare(ctx context.Context) error {
 		return err
 	}
 	for name, how := range map[string][]string{
-		"echo":      {s.root, "./examples/echo"},
-		"profiled":  {s.root, "-trimpath", "-tags=profiling", "-overlay=" + overlay, "./examples/echo"},
-		"eioload":   {filepath.Join(bench, "eioload"), "."},
-		"floor":     {filepath.Join(bench, "floor/floor"), "."},
-		"pollfloor": {filepath.Join(bench, "floor/pollfloor"), "."},
-		"raw":       {filepath.Join(bench, "floor/raw"), "."},
-		"pingpong":  {bench, "./cmd/pingpong"},
+		"echo":         {s.root, "./examples/echo"},
+		"profiled":     {s.root, "-trimpath", "-tags=profiling", "-overlay=" + overlay, "./examples/echo"},
+		"eioload":      {filepath.Join(bench, "eioload"), "."},
+		"floor":        {filepath.Join(bench, "floor/floor"), "."},
+		"pollfloor":    {filepath.Join(bench, "floor/pollfloor"), "."},
+		"raw":          {filepath.Join(bench, "floor/raw"), "."},
+		"pingpong":     {bench, "./cmd/pingpong"},
+		"upgradefloor": {bench, "./cmd/upgradefloor"},
 	} {
 		s.say("building %s", name)
 		s.bin[name] = filepath.Join(s.tmp, name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 )
@@ -90,15 +91,13 @@ func (g goal) judge(d *rowData) (verdict, bool) {
 	if v.measured.low <= 0 { // too short for the clock of the process
 		return verdict{}, false
 	}
-	if g.against == "" {
-		v.met = v.measured.median <= g.most
-		return v, true
+	alone := g.against == ""
+	v.met = alone && v.measured.median <= g.most
+	theirs := d.Results[g.other()]
+	if len(theirs) == 0 {
+		return v, alone
 	}
-	theirs := d.Results[g.against]
 	v.runs = min(len(ours), len(theirs))
-	if v.runs == 0 {
-		return verdict{}, false
-	}
 	var ratios []float64
 	for i := range v.runs {
 		if other := g.metric.of(theirs[i]) * max(g.times, 1); other > 0 {
@@ -107,10 +106,15 @@ func (g goal) judge(d *rowData) (verdict, bool) {
 	}
 	v.other = spreadOver(theirs, func(r result) float64 { return g.metric.of(r) * max(g.times, 1) })
 	v.ratio = spreadOf(ratios)
-	v.met = len(ratios) > 0 && v.ratio.median <= g.most
+	if !alone {
+		v.met = len(ratios) > 0 && v.ratio.median <= g.most
+	}
 	v.errors = v.errors || anyErrors(theirs)
 	return v, true
 }
+
+// other is the server whose figure belongs beside this one.
+func (g goal) other() string { return cmp.Or(g.against, g.beside) }
 
 func anyErrors(results []result) bool {
 	return slices.ContainsFunc(results, func(r result) bool { return r.Errors > 0 || r.Stalled > 0 })

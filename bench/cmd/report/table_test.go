@@ -45,7 +45,10 @@ func TestJudge(t *testing.T) {
 		"missed":      {goal{server: "ours", against: "floor", metric: cpu, most: 1.09}, true, false, 1.1},
 		"two of them": {goal{server: "ours", against: "floor", metric: cpu, times: 2, most: 0.5}, true, false, 0.55},
 		"absolute":    {goal{server: "ours", metric: cpu, most: 22}, true, true, 0},
+		"beside":      {goal{server: "ours", metric: cpu, beside: "floor", most: 22}, true, true, 1.1},
+		"not beside":  {goal{server: "ours", metric: cpu, beside: "nobody", most: 21.9}, true, false, 0},
 		"too much":    {goal{server: "ours", metric: cpu, most: 21.9}, true, false, 0},
+		"much beside": {goal{server: "ours", metric: cpu, beside: "floor", most: 21.9}, true, false, 1.1},
 		"not there":   {goal{server: "nobody", metric: cpu, most: 1}, false, false, 0},
 		"no floor":    {goal{server: "ours", against: "nobody", metric: cpu, most: 1}, false, false, 0},
 		"no figure":   {goal{server: "zero", metric: cpu, most: 1}, false, false, 0},
@@ -75,7 +78,7 @@ func TestRows(t *testing.T) {
 			}
 		}
 		for _, g := range row.goals {
-			if !slices.Contains(row.runs, g.server) || g.against != "" && !slices.Contains(row.runs, g.against) {
+			if !slices.Contains(row.runs, g.server) || g.other() != "" && !slices.Contains(row.runs, g.other()) {
 				t.Errorf("%s: %q is not measured by its row", row.id, g.work)
 			}
 		}
