@@ -34,11 +34,14 @@ help: ## List the targets
 demo: $(CHAT_MODULES) ## Install what the chat needs, run it and print its address (FRAMEWORK, ADDR)
 	go run ./examples/chat -framework $(FRAMEWORK) -addr $(ADDR)
 
+# With the race detector, connections make other system calls and pools lose what they are given, so what
+# depends on that is tested once more without.
 # EIO_REQUIRE_ALL makes a test that lacks its browser or its JavaScript clients fail, where it would
 # be skipped under a bare `go test`; testlog.awk fails on whatever is skipped there all the same.
 .PHONY: test
 test: tools $(CHAT_MODULES) $(TEST_MODULES) ## Install what the tests need, run all of them, then every fuzz target shortly (FUZZTIME_SHORT)
 	EIO_REQUIRE_ALL=1 go test -race -count=1 -timeout=15m -v ./... | awk -f scripts/testlog.awk
+	go test -count=1 ./core/... ./engines/... ./internal/... ./adapters/...
 	cd bench && go test -count=1 ./...
 	scripts/fuzz.sh $(FUZZTIME_SHORT)
 

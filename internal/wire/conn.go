@@ -19,6 +19,7 @@ const (
 type Buffers struct {
 	read  sync.Pool
 	write sync.Pool
+	awake awake
 }
 
 type readBuffer struct {

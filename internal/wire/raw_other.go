@@ -4,6 +4,8 @@ package wire
 
 import "net"
 
+type awake struct{}
+
 // rawConn can do nothing here: reads hold a buffer while they wait, writes are drained.
 type rawConn struct{}
 

@@ -50,23 +50,24 @@ func (r *rawConn) read(c *Conn) (done bool, err error) {
 // readNow leaves an error in c.err.
 func (c *Conn) readNow(fd uintptr) bool {
 	buf := c.buffers.getRead()
-	n, err := syscall.Read(int(fd), buf.data[:])
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), buf.data[:])
+	n, errno := c.buffers.receive(fd, buf.data[:])
+	for errno == syscall.EINTR {
+		n, errno = c.buffers.receive(fd, buf.data[:])
 	}
-	if err == nil && n > 0 {
+	if errno == 0 && n > 0 {
 		buf.r, buf.w = 0, n
 		c.in = buf
 		return true
 	}
 	c.buffers.read.Put(buf)
-	if errors.Is(err, syscall.EAGAIN) {
+	switch errno {
+	case syscall.EAGAIN:
 		return false
+	case 0:
+		c.err = io.EOF
+	default:
+		c.err = errno
 	}
-	if err == nil {
-		err = io.EOF
-	}
-	c.err = err
 	return true
 }
 
@@ -84,15 +85,27 @@ func (r *rawConn) tryWrite(c *Conn) error {
 
 // writeNow adds to sent, and leaves an error in err.
 func (b *writeBuffer) writeNow(fd uintptr) bool {
-	n, err := syscall.Write(int(fd), b.data[b.sent:])
-	for err == syscall.EINTR {
-		n, err = syscall.Write(int(fd), b.data[b.sent:])
+	n, errno := send(fd, b.data[b.sent:])
+	for errno == syscall.EINTR {
+		n, errno = send(fd, b.data[b.sent:])
 	}
-	if n > 0 {
+	switch errno {
+	case 0:
 		b.sent += n
-	}
-	if err != nil && !errors.Is(err, syscall.EAGAIN) {
-		b.err = err
+	case syscall.EAGAIN:
+	default:
+		b.err = errno
 	}
 	return true // whatever happened: never wait
+}
+
+// result is that of a system call made by package syscall, whose errors are all numbers.
+func result(n int, err error) (int, syscall.Errno) {
+	if err == nil {
+		return n, 0
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return n, errno
+	}
+	return n, syscall.EIO
 }

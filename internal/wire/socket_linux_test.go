@@ -1,0 +1,95 @@
+//go:build linux && (amd64 || arm64) && !race && !msan && !asan
+
+package wire
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const clientAddr = "EIO_WIRE_CLIENT"
+
+// TestClient is the other process of TestALongCallbackIsInterrupted, where system calls wake nobody here.
+func TestClient(t *testing.T) {
+	addr := os.Getenv(clientAddr)
+	if addr == "" {
+		return
+	}
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 100 {
+		time.Sleep(time.Millisecond)
+		_, _ = conn.Write([]byte("."))
+	}
+	_, _ = conn.Write([]byte("!"))
+	_, _ = conn.Read(make([]byte, 1))
+}
+
+// TestALongCallbackIsInterrupted: on one processor, a goroutine that does not stop computing what its input
+// asks for has others get their turn, as it would with a net.Conn.
+func TestALongCallbackIsInterrupted(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestClient$")
+	client.Env = append(os.Environ(), clientAddr+"="+listener.Addr().String())
+	if err := client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := wrap(conn, nil, new(counter))
+	asked, answered := make(chan struct{}, 1), atomic.Bool{}
+	go func() {
+		<-asked
+		answered.Store(true)
+	}()
+	for b := make([]byte, 1); b[0] != '!'; {
+		if _, err := c.Read(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked <- struct{}{}
+	began := time.Now()
+	for !answered.Load() && time.Since(began) < 20*time.Second {
+	}
+	if !answered.Load() {
+		t.Error("nobody else had a turn")
+	}
+	t.Logf("after %v", time.Since(began))
+	_ = conn.Close()
+	_ = client.Wait()
+}
+
+// TestAwake: the scheduler is told of the first input, and of the first after a pause.
+func TestAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a awake
+		for range 3 {
+			if a.ensure() {
+				t.Error("the first input was kept from the scheduler")
+			}
+			for range 100 {
+				time.Sleep(watchEvery * 2 / 3)
+				if !a.ensure() {
+					t.Fatal("it was told of more")
+				}
+			}
+			time.Sleep(3 * watchEvery)
+		}
+	})
+}
