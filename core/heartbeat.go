@@ -95,9 +95,9 @@ func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 	return nil
 }
 
-// expired reports a timeout that the timer has not got round to.
-func (b *heartbeat) expired(now instant) bool {
-	return b.phase == phaseWaiting && now >= b.deadline
+// timedOut reports a ping timeout that the timer has not got round to. Called with mu locked.
+func (s *Socket) timedOut() bool {
+	return s.beat.phase == phaseWaiting && s.srv.now() >= s.beat.deadline && !s.occupied()
 }
 
 // onTimer is called by the clock. It does not wait: other sessions are called after it.

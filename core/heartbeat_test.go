@@ -62,6 +62,21 @@ func TestWaitingPollIsToldOfThePingTimeout(t *testing.T) {
 	})
 }
 
+// TestNothingIsHeardAfterTheTimeout: a packet that comes when the time is over, and the timer about to find
+// that out, does not save the session.
+func TestNothingIsHeardAfterTheTimeout(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, beat)
+			defer b.end()
+			s := b.open(poll3)
+			time.Sleep(500 * ms)
+			b.wantAnswer(s.post("1:2"), 400, unknownSID)
+			b.wantEvent("close: ping timeout")
+		})
+	}
+}
+
 func TestTrafficExtendsThePingTimeoutOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, beat)

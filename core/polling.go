@@ -20,7 +20,7 @@ func (s *Socket) servePoll(x Exchange) {
 		s.mu.Unlock()
 		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
-	case s.beat.expired(s.srv.now()) && !s.occupied():
+	case s.timedOut():
 		s.finish(PingTimeout, nil, false)
 		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
@@ -207,6 +207,10 @@ func (s *Socket) servePost(x Exchange) {
 	switch {
 	case s.state == stateClosed:
 		s.mu.Unlock()
+		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
+		return
+	case s.timedOut():
+		s.finish(PingTimeout, nil, false)
 		s.srv.respondRefusal(x, &RequestError{Code: UnknownSID})
 		return
 	case s.link != nil:
