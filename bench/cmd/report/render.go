@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // page is the report while it is written.
@@ -137,6 +138,9 @@ func (s *session) renderRow(p *page, row row) {
 	}
 	p.line("\n### %s\n", row.title)
 	j := row.job(s)
+	if window, err := time.ParseDuration(d.Taken.Window); err == nil {
+		j.time = window // of the measurement, which may be older than this report
+	}
 	if j.idle() {
 		p.line("`eioload %s`; %s.", strings.Join(j.args(server{}), " "), d.Taken.Day)
 		p.head("server", "runs", "KiB after GC", "KiB as it is", "us to open", "CPU % while held", "errors")
