@@ -68,13 +68,19 @@ const (
 // Waiter is a parked request. It has two ways of being woken, for the adapter to choose from: the
 // channel C, or a function given to Park.
 type Waiter struct {
-	// Expires bounds the wait; zero means no bound.
-	Expires time.Duration
-
 	c     chan struct{}
+	park  func()
 	mu    sync.Mutex
 	woken bool
-	park  func()
+	brief bool
+}
+
+// Expires returns how long the wait may take; zero means no bound.
+func (w *Waiter) Expires() time.Duration {
+	if w.brief {
+		return heldPoll
+	}
+	return 0
 }
 
 // Wake ends the wait. It may be called from anywhere, more than once, and before the wait began.

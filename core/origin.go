@@ -24,9 +24,14 @@ type origin struct {
 	// header. Either here or in text the target is left out.
 	common unique.Handle[string]
 	idSize uint32
-	tls    *tls.ConnectionState
-	url    *url.URL
+	odd    *oddity         // nil mostly
 	values context.Context //nolint:containedctx // it is kept for the sake of its values
+}
+
+// oddity is what few requests have.
+type oddity struct {
+	tls *tls.ConnectionState
+	url *url.URL // where somebody has made it another than the target says
 }
 
 func (o *origin) id() string { return o.text[:o.idSize] }
@@ -50,14 +55,17 @@ func (o *origin) request() *http.Request {
 	target += simple // which is in one of the two
 	r := &http.Request{
 		Method: method, RequestURI: target, Proto: proto, Host: host, RemoteAddr: remote,
-		Header: make(http.Header), Body: http.NoBody, TLS: o.tls,
+		Header: make(http.Header), Body: http.NoBody,
 	}
 	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(proto)
 	addFields(r.Header, common)
 	addFields(r.Header, own)
+	if o.odd != nil {
+		r.TLS = o.odd.tls
+	}
 	switch u, err := url.ParseRequestURI(target); {
-	case o.url != nil:
-		copied := *o.url
+	case o.odd != nil && o.odd.url != nil:
+		copied := *o.odd.url
 		r.URL = &copied
 	case err == nil:
 		r.URL = u
@@ -156,7 +164,9 @@ func (t *originText) write(o *origin, x Exchange, simple bool) {
 func (t *originText) keep(o *origin, x Exchange) (local *net.TCPAddr) {
 	head, kept := x.Keep(t.head[:0])
 	t.head = head
-	o.tls, o.url, o.values = kept.TLS, kept.URL, kept.Context
+	if o.values = kept.Context; kept.TLS != nil || kept.URL != nil {
+		o.odd = &oddity{kept.TLS, kept.URL}
+	}
 	return kept.Local
 }
 

@@ -48,7 +48,7 @@ func (s *Socket) servePoll(x Exchange) {
 			s.nudged = true
 		default:
 			if s.probing {
-				w.Expires = heldPoll
+				w.brief = true
 			}
 			s.mu.Unlock()
 			result := x.Wait(w)

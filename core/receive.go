@@ -12,10 +12,11 @@ import (
 func (s *Socket) acquire(posting bool) bool {
 	s.mu.Lock()
 	for (s.occupied() || s.posting && !posting) && s.state != stateClosed {
-		if s.turn == nil {
-			s.turn = make(chan struct{})
+		r := s.more()
+		if r.turn == nil {
+			r.turn = make(chan struct{})
 		}
-		turn := s.turn
+		turn := r.turn
 		s.mu.Unlock()
 		<-turn
 		s.mu.Lock()
@@ -53,9 +54,9 @@ func (s *Socket) release() {
 
 // passTurn wakes those who wait for the receive token. Called with mu locked.
 func (s *Socket) passTurn() {
-	if s.turn != nil {
-		close(s.turn)
-		s.turn = nil
+	if r := s.rare; r != nil && r.turn != nil {
+		close(r.turn)
+		r.turn = nil
 	}
 }
 

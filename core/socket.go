@@ -40,8 +40,6 @@ type Socket struct {
 	buffered int64  // bytes in out, or taken from it and not written yet
 	traffic  traffic
 
-	turn chan struct{} // closed when the receive token comes free; nil while nobody waits for it
-
 	// Transports: polling while link is nil.
 	poll  *Waiter // the GET that waits
 	link  *duplex
@@ -87,7 +85,8 @@ type rare struct {
 	cancel  context.CancelFunc
 	pong    []byte
 	holdT   *time.Timer
-	notes   []func() // calls of hooks that observe, in order
+	notes   []func()      // calls of hooks that observe, in order
+	turn    chan struct{} // closed when the receive token comes free; nil while nobody waits for it
 	// callbacks counts the packets in out, or taken from it, whose sender wants to be called back.
 	callbacks int
 

@@ -13,7 +13,7 @@ const nearDeadline = 500 * time.Millisecond
 // Wait watches the connection where that is possible. It ends with the user context as well:
 // some middleware limits the request's time with it.
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
-	expires := w.Expires
+	expires := w.Expires()
 	ctx := x.c.UserContext()
 	if deadline, ok := ctx.Deadline(); ok { // answer before the middleware does
 		left := time.Until(deadline)

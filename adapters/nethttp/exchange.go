@@ -19,7 +19,6 @@ type exchange struct {
 	w            http.ResponseWriter
 	r            *http.Request
 	writeTimeout time.Duration // see core.Config
-	bodyRead     bool
 }
 
 func (x *exchange) Method() string { return x.r.Method }
@@ -56,7 +55,7 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 		control := http.NewResponseController(x.w)
 		if control.SetReadDeadline(deadline) == nil {
 			defer func() {
-				if x.bodyRead { // left in place, it would end the connection during a later wait
+				if x.bodyRead() { // left in place, it would end the connection during a later wait
 					_ = control.SetReadDeadline(time.Time{})
 				}
 			}()
@@ -73,9 +72,14 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 			return nil, core.ErrTooLarge
 		}
 	}
-	x.bodyRead = err == nil
+	if err == nil {
+		x.r.Body = http.NoBody
+	}
 	return body, err
 }
+
+// bodyRead reports whether nothing of the request's body is left.
+func (x *exchange) bodyRead() bool { return x.r.Body == http.NoBody }
 
 const (
 	// slack is how many bytes of a body that nobody wanted are read all the same, so that its client
@@ -88,7 +92,7 @@ const (
 // discardBody reads what is left of the request's body. Without a bound in time, net/http itself would
 // do so before it answers, for as long as the client cares to send now and then a byte.
 func (x *exchange) discardBody() {
-	if x.bodyRead || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
+	if x.bodyRead() || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
 		return
 	}
 	control := http.NewResponseController(x.w)
@@ -152,7 +156,7 @@ const knownLength = 2048
 const nearDeadline = 500 * time.Millisecond
 
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
-	expires := w.Expires
+	expires := w.Expires()
 	within := func(left time.Duration) { // answer before somebody else ends the request
 		left -= min(left/2, nearDeadline)
 		if expires == 0 || left < expires {

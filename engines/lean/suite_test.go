@@ -69,8 +69,8 @@ func (x *exchange) Respond(status int, body []byte) error {
 
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	var expired <-chan time.Time
-	if w.Expires > 0 {
-		timer := time.NewTimer(w.Expires)
+	if w.Expires() > 0 {
+		timer := time.NewTimer(w.Expires())
 		defer timer.Stop()
 		expired = timer.C
 	}

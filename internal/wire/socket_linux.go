@@ -9,18 +9,18 @@ import (
 	"unsafe"
 )
 
-// The system calls made here are those that the scheduler is not told about. It is told of others because
-// they may take long, and somebody else should have the processor meanwhile; these never wait, whatever
-// mode the descriptor is in. Telling costs more than it seems: on a server with little to do, the watchdog
-// of the runtime (sysmon) sleeps, and is woken by every single call.
+// The scheduler is not told of the system calls made here. It is told of others because they may take
+// long, so that somebody else can have the processor meanwhile; these never wait, whatever mode the
+// descriptor is in. And telling it costs more than it seems: on a server with little to do, the watchdog of the
+// runtime, a thread (sysmon), sleeps, and every single call wakes it.
 //
-// It has to be awake, though, while callbacks run: it takes the processor from one that computes for
-// long, and has the network looked at. So it is told of the first input after a pause, which wakes it,
-// and as long as there is more input, a timer is set, beyond which it does not sleep.
+// It has to be awake while callbacks run, though: it takes the processor from those that compute for
+// long, and sees to it that the network is looked at. So the scheduler is told of the first input after a
+// pause, and then a timer is set as long as there is more, beyond which the watchdog does not sleep.
 
-// awake is what keeps the watchdog awake.
+// awake keeps the watchdog awake.
 type awake struct {
-	set   atomic.Bool // the timer is; whoever sets it to true may touch the timer
+	set   atomic.Bool // the timer is; whoever makes it true may touch the timer
 	input atomic.Bool // since the timer was set
 	timer *time.Timer
 }
@@ -46,10 +46,9 @@ func (a *awake) start() {
 		return
 	}
 	if a.timer == nil {
-		a.timer = time.AfterFunc(watchEvery, a.check)
-	} else {
-		a.timer.Reset(watchEvery)
+		a.timer = time.AfterFunc(time.Hour, a.check) // not before it is in its place
 	}
+	a.timer.Reset(watchEvery)
 }
 
 func (a *awake) check() {
