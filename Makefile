@@ -14,6 +14,8 @@ BENCH_ONLY     ?=
 BENCH_FLAGS    ?=
 SOAKTIME       ?= 10m
 
+PLAIN := ^Test(OfficialClients|Chaos|SlowClient|Streams|Storm|Broadcast|SocketUpgrade|PerMessageDeflate)$$
+
 # The version is part of the file name, so that a new one is installed when it changes here.
 GOLANGCI_VERSION    := v2.15.0
 GOLANGCI            := bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -35,13 +37,14 @@ demo: $(CHAT_MODULES) ## Install what the chat needs, run it and print its addre
 	go run ./examples/chat -framework $(FRAMEWORK) -addr $(ADDR)
 
 # With the race detector, connections make other system calls and pools lose what they are given, so what
-# depends on that is tested once more without.
+# depends on that is tested once more without (PLAIN).
 # EIO_REQUIRE_ALL makes a test that lacks its browser or its JavaScript clients fail, where it would
 # be skipped under a bare `go test`; testlog.awk fails on whatever is skipped there all the same.
 .PHONY: test
 test: tools $(CHAT_MODULES) $(TEST_MODULES) ## Install what the tests need, run all of them, then every fuzz target shortly (FUZZTIME_SHORT)
 	EIO_REQUIRE_ALL=1 go test -race -count=1 -timeout=15m -v ./... | awk -f scripts/testlog.awk
-	go test -count=1 ./core/... ./engines/... ./internal/... ./adapters/...
+	go test -count=1 -v ./core ./engines/... ./internal/wire ./internal/fastws ./adapters/... | awk -f scripts/testlog.awk
+	EIO_REQUIRE_ALL=1 go test -count=1 -timeout=15m -v -run='$(PLAIN)' ./integration_test | awk -f scripts/testlog.awk
 	cd bench && go test -count=1 ./...
 	scripts/fuzz.sh $(FUZZTIME_SHORT)
 
