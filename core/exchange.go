@@ -72,7 +72,7 @@ type Waiter struct {
 	park  func()
 	mu    sync.Mutex
 	woken bool
-	brief bool
+	brief bool // the wait takes heldPoll at most
 }
 
 // Expires returns how long the wait may take; zero means no bound.

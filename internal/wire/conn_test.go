@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -29,24 +30,28 @@ func (c *counter) BeforeRead() { *c++ }
 // pairs are connections with a descriptor and without one.
 func pairs(t *testing.T) map[string]func() (near, far net.Conn) {
 	return map[string]func() (net.Conn, net.Conn){
-		"tcp": func() (net.Conn, net.Conn) {
-			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = listener.Close() }()
-			far, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			near, err := listener.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return near, far
-		},
+		"tcp":  func() (net.Conn, net.Conn) { return connect(t, "tcp", "127.0.0.1:0") },
+		"unix": func() (net.Conn, net.Conn) { return connect(t, "unix", filepath.Join(t.TempDir(), "socket")) },
 		"pipe": net.Pipe,
 	}
+}
+
+func connect(t *testing.T, network, address string) (near, far net.Conn) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	far, err = new(net.Dialer).DialContext(t.Context(), network, listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err = listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return near, far
 }
 
 func each(t *testing.T, test func(t *testing.T, c *Conn, far net.Conn, reads *int)) {

@@ -20,9 +20,8 @@ import (
 
 // awake keeps the watchdog awake.
 type awake struct {
-	set   atomic.Bool // the timer is; whoever makes it true may touch the timer
-	input atomic.Bool // since the timer was set
-	timer *time.Timer
+	set   atomic.Bool // a timer is
+	input atomic.Bool // since it was set
 }
 
 // watchEvery is how often the watchdog looks at what runs, or less.
@@ -42,22 +41,18 @@ func (a *awake) ensure() bool {
 }
 
 func (a *awake) start() {
-	if !a.set.CompareAndSwap(false, true) {
-		return
+	if a.set.CompareAndSwap(false, true) {
+		time.AfterFunc(watchEvery, a.check)
 	}
-	if a.timer == nil {
-		a.timer = time.AfterFunc(time.Hour, a.check) // not before it is in its place
-	}
-	a.timer.Reset(watchEvery)
 }
 
 func (a *awake) check() {
 	if a.input.Swap(false) {
-		a.timer.Reset(watchEvery)
+		time.AfterFunc(watchEvery, a.check)
 		return
 	}
 	a.set.Store(false)
-	if a.input.Load() { // of somebody who has seen the timer set
+	if a.input.Load() { // of somebody who has seen it set
 		a.start()
 	}
 }
