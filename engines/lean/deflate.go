@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
-	"math"
 
 	"github.com/gobwas/ws"
 
@@ -69,12 +68,6 @@ func (d *deflater) deflate(data []byte) ([]byte, bool) {
 	_ = d.w.Flush()
 	smaller := bytes.TrimSuffix(d.out.Bytes(), []byte(syncTail))
 	return smaller, len(smaller) < len(data)
-}
-
-// compressedLimit is how many bytes a message may have on the wire when it may have limit inflated.
-// Codes of fixed length, the worst that an encoder does to random data, add an eighth.
-func compressedLimit(limit int) int {
-	return limit + min(limit/8+1024, math.MaxInt-limit)
 }
 
 // inflater decompresses messages one at a time.

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/permessage"
 	"github.com/goengineio/engineio/internal/wire"
 )
 
@@ -41,7 +42,7 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 	c.wire.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
 	var extension string
 	if o.Deflate != nil {
-		if extension = negotiate(r.Header["Sec-Websocket-Extensions"]); extension != "" {
+		if extension = permessage.Negotiate(r.Header["Sec-Websocket-Extensions"]); extension != "" {
 			c.deflate = &deflation{e, o.Deflate}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/permessage"
 )
 
 const (
@@ -66,7 +67,7 @@ func (c *connection) readFrame(m *message, n int) error {
 	}
 	limit := c.limit
 	if m.compressed {
-		limit = compressedLimit(limit)
+		limit = int(min(permessage.WireLimit(int64(limit)), math.MaxInt))
 	}
 	if h.Length > int64(limit-len(m.data)) {
 		return c.refuse(ws.StatusMessageTooBig, core.ErrTooLarge.Error(), core.ErrTooLarge)

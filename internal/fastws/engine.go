@@ -11,6 +11,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/permessage"
 	"github.com/goengineio/engineio/internal/wire"
 )
 
@@ -58,6 +59,12 @@ func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
 
 // Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	wireLimit := o.MaxMessage
+	if o.Deflate != nil {
+		if wireLimit = permessage.WireLimit(o.MaxMessage); permessage.Negotiate(r.Header["Sec-Websocket-Extensions"]) == "" {
+			o.Deflate = nil // the library would agree to what nobody keeps, such as a smaller window
+		}
+	}
 	c := &connection{engine: e, limit: o.MaxMessage, deflate: o.Deflate}
 	wired := &c.wire
 	wired.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
@@ -90,6 +97,7 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 		wired.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(body))}, body, true)
 		return nil
 	})
+	ws.SetReadLimit(wireLimit)
 	c.ws = ws
 	return c, nil
 }

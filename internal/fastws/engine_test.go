@@ -1,8 +1,10 @@
 package fastws_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -119,6 +121,51 @@ func TestLimit(t *testing.T) {
 	var ws *core.WebSocketError
 	if !errors.As(err, &ws) || ws.Code != 1009 || ws.Peer || !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("%v", err)
+	}
+}
+
+// What is announced is refused at once: the client may never send it.
+func TestAnnouncedLimit(t *testing.T) {
+	for _, length := range []uint64{11, 1 << 31, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+		server, client, _ := connect(t, 10)
+		header := append(binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, length), 1, 2, 3, 4)
+		go func() { _, _ = client.NetConn().Write(header) }()
+		_, _, err := server.ReadMessage()
+		var ws *core.WebSocketError
+		if !errors.As(err, &ws) || ws.Code != 1009 || !errors.Is(err, core.ErrTooLarge) {
+			t.Errorf("%d: %v", length, err)
+		}
+	}
+}
+
+// The library agrees to every offer; of those it cannot keep it must not hear.
+func TestOffersNobodyKeeps(t *testing.T) {
+	for offer, agreed := range map[string]bool{
+		"permessage-deflate; client_max_window_bits":                        true,
+		"permessage-deflate; server_max_window_bits=10":                     false,
+		"permessage-deflate; server_max_window_bits=10, permessage-deflate": true,
+		"permessage-deflate; unknown":                                       false,
+	} {
+		near, far := net.Pipe()
+		server, err := fastws.New().Accept(near, nil, &http.Request{Method: "GET", Header: http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+			"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Extensions": {offer},
+		}}, core.WebSocketOptions{Deflate: new(core.DeflateOptions), MaxMessage: 100, WriteTimeout: time.Minute, Events: events(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = server.AppendMessage([]byte(strings.Repeat("x", 100)), false, true)
+		go func() { _, _ = server.Flush(true) }()
+		r := bufio.NewReader(far)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := r.ReadByte()
+		if compressed := first&0x40 != 0; err != nil || compressed != agreed || (res.Header.Get("Sec-Websocket-Extensions") != "") != agreed {
+			t.Errorf("%s: %v, first byte %#x, %v", offer, res.Header, first, err)
+		}
+		_, _ = server.Close(), far.Close()
 	}
 }
 

@@ -1,8 +1,19 @@
-package lean
+// Package permessage has what both WebSocket engines need of permessage-deflate (RFC 7692), whoever
+// compresses.
+package permessage
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
-// negotiate returns the answer to the first offer of permessage-deflate (RFC 7692) that can be
+// WireLimit is how many bytes a compressed message may have on the wire when it may have limit inflated.
+// Codes of fixed length, the worst that an encoder does to random data, add an eighth.
+func WireLimit(limit int64) int64 {
+	return limit + min(limit/8+1024, math.MaxInt64-limit)
+}
+
+// Negotiate returns the answer to the first offer of permessage-deflate that can be
 // accepted, "" if there is none. The values are those of Sec-WebSocket-Extensions. It takes time in
 // proportion to their length, whatever they hold, and no memory.
 //
@@ -10,7 +21,7 @@ import "strings"
 // window than 32 KiB for what the server sends, which compress/flate cannot do, and when it has
 // parameters that are unknown, repeated or malformed. Commas and semicolons inside quoted strings
 // are taken for separators: the extension at hand has no use for them, and others are not spoken.
-func negotiate(values []string) string {
+func Negotiate(values []string) string {
 	for _, value := range values {
 		for offer := range strings.SplitSeq(value, ",") {
 			name, parameters, more := strings.Cut(offer, ";")
