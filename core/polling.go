@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"strings"
@@ -312,11 +311,31 @@ func (s *Socket) letPollArrive() {
 	s.mu.Lock()
 }
 
-// validUTF8 replaces what is no UTF-8 by U+FFFD, as JavaScript's decoders do: invalid text must
-// not travel on to clients that would close their connection over it.
+// validUTF8 replaces what is no UTF-8 by U+FFFD, exactly as JavaScript's decoders do: invalid text must
+// not travel on to clients that would close their connection over it, and in revision 3 the length of
+// a packet counts what it is after that.
 func validUTF8(b []byte) []byte {
 	if utf8.Valid(b) {
 		return b
 	}
-	return []byte(string(bytes.Runes(b)))
+	valid := make([]byte, 0, len(b)+utf8.UTFMax)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			n = brokenRune(b)
+		}
+		valid = utf8.AppendRune(valid, r)
+		b = b[n:]
+	}
+	return valid
+}
+
+// brokenRune returns how many bytes one U+FFFD stands for: as many as some character begins with, too,
+// or one (the "maximal subpart" of the Unicode standard, 3.9).
+func brokenRune(b []byte) int {
+	n := 1
+	for n < len(b) && !utf8.FullRune(b[:n+1]) {
+		n++
+	}
+	return n
 }

@@ -1,0 +1,30 @@
+package core
+
+import "testing"
+
+// The expectations are those of Node's Buffer.toString.
+func TestValidUTF8(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                         "",
+		"a€😀":                      "a€😀",
+		"a\ufffdb":                 "a\ufffdb",
+		"a\xe2\x82":                "a\ufffd",
+		"\xe2\x82\xe2\x82\xac":     "\ufffd€",
+		"\xf0\x9f\x98":             "\ufffd",
+		"\xf0\x9f\x98(":            "\ufffd(",
+		"\xc3(":                    "\ufffd(",
+		"\xff\xf0\x9f\x98\x80":     "\ufffd😀",
+		"\x80\xbf":                 "\ufffd\ufffd",
+		"\xc0\xaf":                 "\ufffd\ufffd",
+		"\xe0\x80\x9f":             "\ufffd\ufffd\ufffd", // too long a form
+		"\xed\xa0\x80":             "\ufffd\ufffd\ufffd", // half a pair
+		"\xf0\x80\x80A":            "\ufffd\ufffd\ufffdA",
+		"\xf4\x90\x80\x80":         "\ufffd\ufffd\ufffd\ufffd", // beyond Unicode
+		"\xf8\x80\x80\x80\x80":     "\ufffd\ufffd\ufffd\ufffd\ufffd",
+		"\xf1\x80\x80\xf1\x80\x80": "\ufffd\ufffd",
+	} {
+		if got := string(validUTF8([]byte(in))); got != want {
+			t.Errorf("%+q: %+q, want %+q", in, got, want)
+		}
+	}
+}
