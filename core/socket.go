@@ -315,7 +315,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 		poll.Wake()
 	}
 	if probe != nil {
-		_ = probe.conn.Close()
+		probe.retire()
 	}
 	if link != nil {
 		switch {

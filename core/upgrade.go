@@ -27,6 +27,9 @@ func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket
 // probeUpgrade speaks with the candidate until it is the session's transport, or is not to be.
 // The session is touched twice only: when probing begins, and when the link is adopted.
 func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
+	// The upgrade needs no timer: the read deadline is its timeout. Whoever ends the session from now on
+	// moves it, see retire.
+	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	s.mu.Lock()
 	if s.state == stateClosed || s.link != nil || s.probe != nil {
 		s.mu.Unlock()
@@ -49,8 +52,6 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 
 // answerProbe returns true when the client has sent the upgrade packet.
 func (s *Socket) answerProbe(link *duplex) bool {
-	// The upgrade needs no timer: the read deadline is its timeout.
-	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	if _, err := link.conn.Flush(true); err != nil { // the answer to the opening handshake
 		return false
 	}
@@ -110,9 +111,18 @@ func (s *Socket) endProbing(link *duplex) {
 		s.mu.Unlock()
 		return
 	}
+	began := s.probing
 	s.probe, s.probing = nil, false
+	if !began { // the poll that waits knows nothing of it
+		s.mu.Unlock()
+		return
+	}
 	s.nudge()
 }
+
+// retire has a candidate whose session has ended part from its client: its reading goroutine, which alone
+// writes to it, wakes and says farewell.
+func (d *duplex) retire() { _ = d.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // adopt makes the candidate the session's transport.
 func (s *Socket) adopt(link *duplex) bool {

@@ -192,7 +192,11 @@ func TestCloseWhileUpgrading(t *testing.T) {
 					c.close(s)
 					b.wantAnswer(poll, 200, c.poll)
 					b.wantEvent(c.event)
-					<-ws.Done() // the probe connection goes with the session
+					before := time.Now()
+					b.wantClosed(ws, 0) // the probe connection goes with the session
+					if took := time.Since(before); took != 0 {
+						t.Errorf("the candidate stayed for %v", took)
+					}
 					if b.Server.Len() != 0 {
 						t.Error("the session is still registered")
 					}
@@ -221,7 +225,11 @@ func TestPollBeforeTheUpgradePacket(t *testing.T) {
 			ws.SendText("5")
 		}, 400, badRequest, []string{"3probe", "4x"}, ""},
 		{"a message", func(s session, _ *coretest.WebSocket) { _ = s.socket.Send(core.Text("x")) }, 200, "4x", nil, ""},
-		{"the end of the candidate", func(_ session, ws *coretest.WebSocket) { ws.Cut() }, 200, "6", nil, ""},
+		{"the end of the candidate, and a message", func(s session, ws *coretest.WebSocket) {
+			ws.Cut()
+			synctest.Wait()
+			_ = s.socket.Send(core.Text("x"))
+		}, 200, "4x", nil, ""},
 		{"Close", func(s session, _ *coretest.WebSocket) { s.socket.Close() }, 200, "1", nil, "close: forced close"},
 		{"CloseNow", func(s session, _ *coretest.WebSocket) { s.socket.CloseNow() }, 200, "1", nil, "close: forced close"},
 		{"another poll", func(s session, _ *coretest.WebSocket) { s.get() }, 200, "1", nil, "close: transport error"},
