@@ -68,7 +68,7 @@ func TestAnUnreadBodyIsNotTheNextRequest(t *testing.T) {
 	smuggled := "GET /engine.io/" + poll4 + " HTTP/1.1\r\nHost: x\r\n\r\n"
 	c := b.raw()
 	c.sendf("POST /engine.io/%s&sid=nobody HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s%s",
-		poll4, 600_000+len(smuggled), strings.Repeat("x", 600_000), smuggled)
+		poll4, 600_000+len(smuggled)+1, strings.Repeat("x", 600_000), smuggled)
 	b.want(c.answer(), 400, `{"code":1,"message":"Session ID unknown"}`)
 	if a := c.answer(); a.err == nil {
 		t.Errorf("then %d %q", a.status, a.body)

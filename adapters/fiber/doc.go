@@ -15,6 +15,12 @@
 // alone, bodies up to MaxPayload arrive whatever BodyLimit and ReadTimeout say. Without it
 // everything works, too; a BodyLimit below MaxPayload is then logged as a warning.
 //
+// Without fiber.Config.StreamRequestBody, requests reach their handlers when their bodies are complete:
+// a POST that is cut, or that overlaps another one, is not noticed, and one that is far too large is cut
+// off instead of being answered with 413. With it, and Tune, all of that is as under net/http; but then
+// Fiber does not hold the application's own handlers to BodyLimit, so set it where they bound what they
+// read.
+//
 // What earlier middleware knows reaches the application as far as Options say: locals by name and the
 // client's address as Fiber sees it. Route parameters and the values of the user context always do.
 //

@@ -218,6 +218,9 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 		if int64(len(body)) > limit {
 			return nil, core.ErrTooLarge
 		}
+		if err == nil && x.broken() {
+			err = io.ErrUnexpectedEOF
+		}
 	}
 	x.drained = true
 	if err != nil {
@@ -269,11 +272,24 @@ func (x *exchange) Respond(status int, body []byte) error {
 	return nil
 }
 
-// drain reads what is left of a streamed body, if that is not much: a client that is cut off while
-// it sends may never see the answer.
+const (
+	// unwanted is how many bytes of a body that nobody wants are read all the same: a client that is
+	// still sending when its connection is closed may never see the answer.
+	unwanted = 64 << 20
+	// patience is how long they may take.
+	patience = time.Second
+)
+
+// drain reads what is left of a streamed body, and returns whether that was all.
 func (x *exchange) drain() bool {
-	_ = x.conn.SetReadDeadline(time.Now().Add(time.Second))
+	_ = x.conn.SetReadDeadline(time.Now().Add(patience))
 	defer func() { _ = x.conn.SetReadDeadline(time.Time{}) }()
-	_, err := io.CopyN(io.Discard, x.c.Request().BodyStream(), slack)
-	return errors.Is(err, io.EOF)
+	_, err := io.CopyN(io.Discard, x.c.Request().BodyStream(), unwanted)
+	return errors.Is(err, io.EOF) && !x.broken()
+}
+
+// broken reports whether a streamed body that came to its end was cut there. fasthttp takes the end of
+// the connection between two chunks for that of the body. (With TLS, and not on Unix, there is no telling.)
+func (x *exchange) broken() bool {
+	return x.c.Request().Header.ContentLength() == chunked && departed(x.conn)
 }

@@ -116,9 +116,10 @@ func (e *endpoint) serve(c *fiber.Ctx) error {
 	if e.refused != nil {
 		return c.Status(http.StatusInternalServerError).SendString(e.refused.Error())
 	}
-	if hasBody(&c.Request().Header) {
+	if r := c.Request(); hasBody(&r.Header) && !r.IsBodyStream() {
 		// What limited the reading of the body must not end the connection later. (The server sets
-		// its own limits for the next request, and the time a response may take when it writes it.)
+		// its own limits for the next request, and the time a response may take when it writes it.
+		// Where the body is streamed, whoever reads it is at its end when the limit goes.)
 		_ = c.Context().Conn().SetReadDeadline(time.Time{})
 	}
 	e.srv.Serve(newExchange(c, e), e.engine)

@@ -25,11 +25,12 @@ func TestSuite(t *testing.T) {
 		{name: "Use", mount: func(app *fiber.App, srv *core.Server) { app.Use("/engine.io", eiofiber.Handler(srv)) }},
 		{name: "Middleware", mount: func(app *fiber.App, srv *core.Server) { app.Use(eiofiber.Middleware(srv)) }},
 		{name: "StreamRequestBody", mount: mount, cfg: fiber.Config{StreamRequestBody: true}},
+		{name: "StreamRequestBody, tuned", mount: mount, cfg: fiber.Config{StreamRequestBody: true}, tune: true},
 		{name: "ReduceMemoryUsage", mount: mount, cfg: fiber.Config{ReduceMemoryUsage: true}, tune: true},
 		{name: "DisableHeaderNormalizing", mount: mount, cfg: fiber.Config{DisableHeaderNormalizing: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			adaptertest.Run(t, adaptertest.Framework{Name: tt.name, Serve: func(t *testing.T, srv *core.Server) string {
+			adaptertest.Run(t, adaptertest.Framework{Name: tt.name, BuffersBodies: !tt.cfg.StreamRequestBody || !tt.tune, Serve: func(t *testing.T, srv *core.Server) string {
 				app := newApp(tt.cfg)
 				tt.mount(app, srv)
 				if tt.tune {

@@ -25,7 +25,9 @@ const writeBuffer = 2 << 10
 //   - On the endpoint's paths, and there alone, bodies may have up to MaxPayload bytes (and a little
 //     more, which is refused in good order), whatever fiber.Config.BodyLimit is, and must arrive
 //     within PingInterval + PingTimeout, whatever fiber.Config.ReadTimeout is. This is done in
-//     HeaderReceived of the server; a function that is there already is called first.
+//     HeaderReceived of the server; a function that is there already is called first. If the application
+//     streams bodies (fiber.Config.StreamRequestBody), the handler sees a POST as soon as its first byte
+//     is there, and MaxPayload is what bounds it.
 //   - Where fiber.Config.WriteTimeout is not set, answers of the endpoint must have left within
 //     core.Config.WriteTimeout. Without Tune, a client that does not read its poll's answer keeps a
 //     goroutine and the answer until its connection ends.
@@ -65,7 +67,9 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 			if !serves(mount, path) {
 				continue
 			}
-			config.MaxRequestBodySize = limit
+			if config.MaxRequestBodySize = limit; app.Config().StreamRequestBody {
+				config.MaxRequestBodySize = 1 // of what is read before the handler is called
+			}
 			if config.WriteTimeout == 0 && server.WriteTimeout == 0 {
 				config.WriteTimeout = cfg.WriteTimeout
 			}
@@ -79,5 +83,7 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 }
 
 func hasBody(h *fasthttp.RequestHeader) bool {
-	return h.ContentLength() > 0 || h.ContentLength() == -1 // chunked
+	return h.ContentLength() > 0 || h.ContentLength() == chunked
 }
+
+const chunked = -1 // as fasthttp puts it

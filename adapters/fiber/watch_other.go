@@ -11,3 +11,5 @@ import (
 
 // watch cannot look at connections here.
 func watch(net.Conn, *core.Waiter, time.Duration) (core.WaitResult, bool) { return 0, false }
+
+func departed(net.Conn) bool { return false }

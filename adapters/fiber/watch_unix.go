@@ -106,3 +106,12 @@ func look(fd uintptr) sight {
 		}
 	}
 }
+
+// departed reports whether the client has closed its side of the connection, as far as one can know.
+func departed(conn net.Conn) bool {
+	seen := nothing
+	if raw := descriptor(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { seen = look(fd) })
+	}
+	return seen == theEnd
+}

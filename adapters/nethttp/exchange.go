@@ -82,9 +82,9 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 func (x *exchange) bodyRead() bool { return x.r.Body == http.NoBody }
 
 const (
-	// slack is how many bytes of a body that nobody wanted are read all the same, so that its client
-	// can be answered and its connection used again.
-	slack = 256 << 10
+	// unwanted is how many bytes of a body that nobody wants are read all the same: a client that is
+	// still sending when its connection is closed may never see the answer.
+	unwanted = 64 << 20
 	// patience is how long they may take.
 	patience = time.Second
 )
@@ -99,7 +99,7 @@ func (x *exchange) discardBody() {
 	if control.SetReadDeadline(time.Now().Add(patience)) != nil {
 		return
 	}
-	if _, err := io.CopyN(io.Discard, x.r.Body, slack); errors.Is(err, io.EOF) {
+	if _, err := io.CopyN(io.Discard, x.r.Body, unwanted); errors.Is(err, io.EOF) {
 		_ = control.SetReadDeadline(time.Time{})
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,6 +26,8 @@ type Framework struct {
 	// RedirectsDoubleSlash: the router answers /engine.io// with a redirect to /engine.io/ before
 	// any handler sees it, as http.ServeMux does.
 	RedirectsDoubleSlash bool
+	// BuffersBodies: a handler is called when all of a body is there, or too much, as by fasthttp.
+	BuffersBodies bool
 }
 
 // Run runs the suite.
@@ -36,6 +39,7 @@ func Run(t *testing.T, f Framework) {
 		{"Paths", testPaths},
 		{"Polling", testPolling},
 		{"Bodies", testBodies},
+		{"UnfinishedPosts", testUnfinishedPosts},
 		{"Errors", testErrors},
 		{"LeaveDuringPoll", testLeaveDuringPoll},
 		{"KeepAlive", testKeepAlive},
@@ -119,8 +123,11 @@ func testBodies(t *testing.T, f Framework) {
 	large := "4" + strings.Repeat("a", 99_999)
 	b.want(b.post(query, large), 200, "ok")
 	b.want(b.get(query), 200, large)
-	if a := b.post(query, large+"a"); a.Err == nil && a.Status != 413 {
-		t.Errorf("over the limit: %d %q", a.Status, a.Body)
+	for _, more := range []int{1, 5_000_000} {
+		a := b.post(query, large+strings.Repeat("a", more))
+		if cut := a.Err != nil && f.BuffersBodies; a.Status != 413 && !cut {
+			t.Errorf("%d bytes over the limit: %d %q %v", more, a.Status, a.Body, a.Err)
+		}
 	}
 	// Chunked, within the limit and beyond.
 	for _, c := range []struct{ size, status int }{{99_999, 200}, {100_001, 413}} {
@@ -144,6 +151,41 @@ func testBodies(t *testing.T, f Framework) {
 	a := b.do(http.MethodGet, query, "", http.Header{"Accept-Encoding": {"gzip"}})
 	if a.Header.Get("Content-Encoding") != "gzip" || a.Body[:2] != "\x1f\x8b" {
 		t.Errorf("compression: %v %.20q", a.Header, a.Body)
+	}
+}
+
+// testUnfinishedPosts: what a client has begun to send counts.
+func testUnfinishedPosts(t *testing.T, f Framework) {
+	if f.BuffersBodies {
+		t.Skip("nobody knows of a request whose body is not complete")
+	}
+	b := newBench(t, f, core.Config{})
+	for _, begun := range []string{
+		"Content-Length: 10\r\n\r\n4",
+		"Transfer-Encoding: chunked\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n2\r\n4a",
+		"Transfer-Encoding: chunked\r\n\r\n2\r\n4a\r\n",
+	} {
+		begin := func(query string) net.Conn {
+			conn, _ := b.raw("POST /engine.io/?" + query + " HTTP/1.1\r\nHost: x\r\n" + begun)
+			return conn
+		}
+		query, _ := b.open()
+		_ = begin(query).Close()
+		if reason := Await(t, b.closed); reason != core.TransportError {
+			t.Errorf("%q, cut: %s", begun, reason)
+		}
+
+		query, s := b.open()
+		conn := begin(query)
+		second := b.post(query, "4b")
+		for ; second.Status == 200 && s.ReadyState() == core.StateOpen; second = b.post(query, "4b") { // it came first
+		}
+		b.want(second, 400, "*")
+		if reason := Await(t, b.closed); reason != core.TransportError {
+			t.Errorf("%q, overlapping: %s", begun, reason)
+		}
+		_ = conn.Close()
 	}
 }
 
