@@ -54,12 +54,8 @@ func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestEr
 	if !validHeaderValue(x.Header("Origin")) {
 		return nil, &RequestError{Code: BadRequest, Context: "INVALID_ORIGIN"}
 	}
-	if upgrade {
-		if transport != WebSocket || !validOpeningHandshake(x) {
-			return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
-		}
-	} else if transport == WebSocket && p.sid == "" && x.Method() == http.MethodGet {
-		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
+	if upgrade && transport != WebSocket || !upgrade && transport == WebSocket && p.sid == "" && x.Method() == http.MethodGet {
+		return nil, errOpeningHandshake()
 	}
 	if upgrade && !s.originAllowed(x) || p.jsonp && !s.jsonpAllowed(x) {
 		return nil, &RequestError{Code: Forbidden}
@@ -70,6 +66,9 @@ func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestEr
 
 	if x.Method() != http.MethodGet {
 		return nil, &RequestError{Code: BadHandshakeMethod}
+	}
+	if upgrade && !validOpeningHandshake(x) {
+		return nil, errOpeningHandshake()
 	}
 	if allow := s.cfg.AllowRequest; allow != nil {
 		err := error(errors.New("")) // unless the function says otherwise
@@ -92,6 +91,9 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 	if !ok {
 		return nil, &RequestError{Code: UnknownSID}
 	}
+	if upgrade && !validOpeningHandshake(x) {
+		return nil, errOpeningHandshake()
+	}
 	if !upgrade && (p.transport != string(Polling) || socket.Transport() != Polling) {
 		return nil, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"}
 	}
@@ -105,6 +107,10 @@ func (s *Server) verifySession(x Exchange, p params, upgrade bool) (*Socket, *Re
 		return nil, &RequestError{Code: BadRequest}
 	}
 	return socket, nil
+}
+
+func errOpeningHandshake() *RequestError {
+	return &RequestError{Code: BadRequest, Context: "TRANSPORT_HANDSHAKE_ERROR"}
 }
 
 // refused logs a refusal and tells the application.
@@ -134,6 +140,9 @@ func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
 		status := http.StatusBadRequest // even where it is Forbidden, as in the reference
 		if e.status() == http.StatusServiceUnavailable {
 			status = http.StatusServiceUnavailable
+		}
+		if x.Header("Sec-WebSocket-Version") != webSocketVersion { // RFC 6455, 4.2.2
+			x.SetHeader("Sec-WebSocket-Version", webSocketVersion)
 		}
 		refuseUpgrade(x, status, e.text())
 		return
@@ -182,8 +191,10 @@ func validOpeningHandshake(x Exchange) bool {
 	return err == nil && len(key) == 16 &&
 		x.Method() == http.MethodGet &&
 		hasToken(x.Header("Upgrade"), "websocket") &&
-		x.Header("Sec-WebSocket-Version") == "13"
+		x.Header("Sec-WebSocket-Version") == webSocketVersion
 }
+
+const webSocketVersion = "13"
 
 // hasToken reports whether a comma-separated header value has the token, whatever its case.
 func hasToken(value, token string) bool {

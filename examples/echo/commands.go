@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -87,10 +88,17 @@ func info(s *core.Socket) string {
 	for name, values := range r.Header {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
+	if cookies := r.Header["Cookie"]; len(cookies) > 0 {
+		headers["cookie"] = strings.Join(cookies, "; ")
+	}
+	address, _, err := net.SplitHostPort(s.RemoteAddr())
+	if err != nil {
+		address = s.RemoteAddr()
+	}
 	headers["host"] = r.Host
 	text, err := json.Marshal(map[string]any{
 		"id": s.ID(), "protocol": s.Protocol(), "transport": s.Transport(),
-		"remoteAddress": s.RemoteAddr(), "query": query, "headers": headers,
+		"remoteAddress": address, "query": query, "headers": headers,
 	})
 	if err != nil {
 		return err.Error()

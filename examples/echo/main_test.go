@@ -89,7 +89,7 @@ func TestCommands(t *testing.T) {
 				Query, Headers               map[string]string
 			}
 			if err := json.Unmarshal(data[1:], &info); err != nil || info.Protocol != 4 || info.Transport != "websocket" ||
-				info.Query["token"] != "a b" || info.Headers["host"] != addr || info.RemoteAddress == "" {
+				info.Query["token"] != "a b" || info.Headers["host"] != addr || info.RemoteAddress != "127.0.0.1" {
 				t.Errorf("info %s %v", data, err)
 			}
 			_ = ws.WriteMessage(websocket.TextMessage, []byte("4cmd:send-then-close 1"))

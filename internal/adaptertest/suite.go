@@ -219,14 +219,31 @@ func testErrors(t *testing.T, f Framework) {
 		}
 	}
 	// An upgrade that is none by RFC 6455 is answered, not hijacked.
-	_, r := b.raw("GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-	res, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if res.StatusCode != 400 {
-		t.Errorf("status %d", res.StatusCode)
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	for _, c := range []struct{ method, query, header, body, version string }{
+		{"GET", "", key + "Sec-WebSocket-Version: 13\r\n", "", ""},
+		{"GET", "", "", "Bad request", "13"},
+		{"GET", "", key + "Sec-WebSocket-Version: 12\r\n", "Bad request", "13"},
+		{"GET", "", "Sec-WebSocket-Version: 13\r\n", "Bad request", ""},
+		{"GET", "&sid=nobody", "", "Session ID unknown", "13"},
+		{"POST", "", key + "Sec-WebSocket-Version: 13\r\n", "Bad handshake method", ""},
+	} {
+		_, r := b.raw(c.method + " /engine.io/?EIO=4&transport=websocket" + c.query + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n" +
+			"Upgrade: websocket\r\n" + c.header + "\r\n")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.body == "" {
+			if res.StatusCode != 101 {
+				t.Errorf("%+v: %d", c, res.StatusCode)
+			}
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		if version := res.Header.Get("Sec-WebSocket-Version"); res.StatusCode != 400 || string(body) != c.body || version != c.version {
+			t.Errorf("%+v: %d %q, version %q", c, res.StatusCode, body, version)
+		}
 	}
 }
 
