@@ -40,7 +40,8 @@ func TestPollingClose(t *testing.T) {
 		if err := s.socket.Send(core.Text("b")); !errors.Is(err, core.ErrClosed) {
 			t.Errorf("Send after Close: %v", err)
 		}
-		b.wantAnswer(s.get(), 200, "4a\x1e1")
+		b.wantAnswer(s.get(), 200, "4a")
+		b.wantAnswer(s.get(), 200, "1")
 		b.wantEvent("close: forced close")
 		b.wantAnswer(s.get(), 400, unknownSID)
 

@@ -85,8 +85,9 @@ func (s *Socket) servePoll(x Exchange) {
 	s.srv.batches.put(b)
 }
 
-// takeForPoll returns what a poll is answered with: what waits, and the close packet when nothing
-// follows; last says that the session ends with this answer. When a WebSocket has become the transport
+// takeForPoll returns what a poll is answered with: what waits or, when the session is closing and nothing
+// does any more, the close packet, as in the reference; last says that the session ends with this answer.
+// When a WebSocket has become the transport
 // meanwhile, all of that is for it to tell. Called with mu locked.
 func (s *Socket) takeForPoll() (b *batch, last bool) {
 	if s.link != nil {
@@ -94,7 +95,8 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
 		return b, false
 	}
-	b, last = s.takeOut(), s.state == stateClosing
+	b = s.takeOut()
+	last = s.state == stateClosing && len(b.packets) == 0
 	switch {
 	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose):
 		s.leaving = true
