@@ -14,6 +14,40 @@ import (
 
 func splitPayload(body string) []string { return strings.Split(body, "\x1e") }
 
+// A poll that waits brings what was sent before the end, however soon that comes: a WebSocket would have
+// written it.
+func TestLastWordsForAWaitingPoll(t *testing.T) {
+	for name, end := range map[string]func(s session){
+		"CloseNow":     func(s session) { s.socket.CloseNow() },
+		"close packet": func(s session) { s.post("1").Wait() },
+		"broken":       func(s session) { s.post("x").Wait() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 { // the poll may be faster than the end
+				synctest.Test(t, func(t *testing.T) {
+					unsent := -1
+					b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
+						s.OnClose(func(core.CloseReason, error) { unsent = s.Unsent() })
+					}})
+					defer b.end()
+					s := b.open(poll4)
+					poll := s.get()
+					synctest.Wait()
+					_ = s.socket.Send(core.Text("a"))
+					_ = s.socket.Send(core.Text("b"))
+					end(s)
+					body := poll.Wait().Body
+					synctest.Wait()
+					want, known := map[string]int{"4a": 1, "4a\x1e4b": 0}[strings.TrimSuffix(body, "\x1e1")]
+					if !known || unsent != want {
+						t.Errorf("%q, and %d unsent", body, unsent)
+					}
+				})
+			}
+		})
+	}
+}
+
 func TestPollingClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})

@@ -73,6 +73,10 @@ type Waiter struct {
 	mu    sync.Mutex
 	woken bool
 	brief bool // the wait takes heldPoll at most
+
+	// Guarded by the socket's mu:
+	pausing bool // for an upgrade to arrive
+	owed    bool // the session has ended, and what it sent before is this poll's to bring
 }
 
 // Expires returns how long the wait may take; zero means no bound.

@@ -73,7 +73,9 @@ func (s *Socket) servePoll(x Exchange) {
 	if s.state != stateClosed {
 		s.noteFlush(b.packets)
 	}
-	s.inFlight++
+	if !w.owed {
+		s.inFlight++
+	}
 	s.answering++
 	s.mu.Unlock()
 
@@ -85,10 +87,24 @@ func (s *Socket) servePoll(x Exchange) {
 	s.srv.batches.put(b)
 }
 
+// leaveToPoll has a waiting poll bring what was sent before the session ended: it was there to be
+// answered when Send was called, as a WebSocket would have written it. It returns false when there is none, or
+// nothing to bring. OnClose does not wait for a poll that pauses, see letUpgradeArrive. Called with mu locked.
+func (s *Socket) leaveToPoll() bool {
+	if s.poll == nil || s.poll.pausing || s.link != nil || s.out == nil || s.srv.cfg.Conflate != nil {
+		return false
+	}
+	s.poll.owed = true
+	s.inFlight++
+	s.traffic.out.add(len(s.out.packets), sizeOf(s.out.packets))
+	s.noteFlush(s.out.packets)
+	return true
+}
+
 // takeForPoll returns what a poll is answered with: what waits or, when the session is closing and nothing
 // does any more, the close packet, as in the reference; last says that the session ends with this answer.
-// When a WebSocket has become the transport
-// meanwhile, all of that is for it to tell. Called with mu locked.
+// When a WebSocket has become the transport meanwhile, all of that is for it to tell. Called with mu
+// locked.
 func (s *Socket) takeForPoll() (b *batch, last bool) {
 	if s.link != nil {
 		b = s.srv.batches.get()
@@ -98,7 +114,7 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 	b = s.takeOut()
 	last = s.state == stateClosing && len(b.packets) == 0
 	switch {
-	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose):
+	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose): // no other poll will be answered
 		s.leaving = true
 		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Close}})
 	case len(b.packets) == 0: // released for an upgrade, or by a client that closes
@@ -107,15 +123,18 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 	return b, last
 }
 
-// letUpgradeArrive waits a moment when a poll is early in an upgrade. Called, and returns, with mu
+// letUpgradeArrive has the poll wait a moment when it is early in an upgrade. Called, and returns, with mu
 // locked.
 func (s *Socket) letUpgradeArrive() {
 	if s.probe == nil || s.probing && s.free == 0 {
 		return
 	}
+	w := s.poll
+	w.pausing = true
 	s.mu.Unlock()
 	time.Sleep(upgradePause)
 	s.mu.Lock()
+	w.pausing = false
 }
 
 // freePoll reports whether a poll is to be answered at once so that an upgrade can go on.

@@ -263,7 +263,8 @@ func (s *Socket) shut() {
 	s.kick()
 }
 
-// CloseNow ends the session at once and drops what was not sent (close(true) of the reference).
+// CloseNow ends the session at once and drops what was not sent (close(true) of the reference). A poll
+// that waits still brings what was sent before.
 func (s *Socket) CloseNow() { s.close(ForcedClose, nil) }
 
 // close ends the session, unless it has ended: the first reason counts.
@@ -287,8 +288,11 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 		s.more().err = err
 	}
 	s.srv.clock.forget(s)
-	s.keepUnsent(s.waiting())
-	s.out, s.buffered = nil, 0
+	s.buffered = 0
+	if !s.leaveToPoll() {
+		s.keepUnsent(s.waiting())
+		s.out = nil
+	}
 	account := s.traffic
 	if s.hooks.error != nil && err != nil {
 		s.noteError(err)
