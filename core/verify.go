@@ -54,7 +54,8 @@ func (s *Server) verify(x Exchange, p params, upgrade bool) (*Socket, *RequestEr
 	if !validHeaderValue(x.Header("Origin")) {
 		return nil, &RequestError{Code: BadRequest, Context: "INVALID_ORIGIN"}
 	}
-	if upgrade && transport != WebSocket || !upgrade && transport == WebSocket && p.sid == "" && x.Method() == http.MethodGet {
+	handshake := p.sid == "" && x.Method() == http.MethodGet
+	if upgrade && transport != WebSocket || handshake && transport == WebSocket && !upgrade {
 		return nil, errOpeningHandshake()
 	}
 	if upgrade && !s.originAllowed(x) || p.jsonp && !s.jsonpAllowed(x) {

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"bytes"
 	"compress/flate"
-	"errors"
 	"math"
 	"strings"
 
@@ -44,13 +43,8 @@ var hostileFrames = []hostile{
 	},
 	{
 		name: "floods of fragments", advisory: "CVE-2026-48779 (GHSA-96hv-2xvq-fx4p), ws", input: "a message of 40,000 empty, or one-byte, continuation frames that never ends",
-		holds: "the memory held is flat; engines/lean ends the session behind 16,384 frames with 1008, and with either engine the heartbeat ends it after PingInterval + PingTimeout",
+		holds: "the memory held is flat; the session ends behind 16,384 frames with 1008, and a slower one by the heartbeat after PingInterval + PingTimeout",
 		also:  "TestFloodOfFragments", frames: true, run: fragmentFlood,
-		config: func(cfg *core.Config) {
-			if cfg.WebSocketEngine == nil { // the heartbeat is what ends it
-				quick(cfg)
-			}
-		},
 	},
 	{
 		name: "floods of pongs", advisory: "CVE-2026-48802 (GHSA-cgwc-pv48-fhj5), python-engineio", input: "10,000 unasked `3` packets in a POST, 20,000 over a WebSocket, 20,000 pong frames",
@@ -76,9 +70,6 @@ func framesWithHandshake(x *target) {
 		x.wantEnd(core.TransportError)
 	}
 }
-
-// isDefault tells the default engine, which is a little less strict, from engines/lean.
-func (x *target) isDefault() bool { return x.engine.Config().WebSocketEngine == nil }
 
 func frameLengths(x *target) {
 	junk := strings.Repeat("4", hostileLimit+1000)
@@ -118,9 +109,6 @@ func controlFrames(x *target) {
 		"code 1005": frame(closing, "\x03\xed"), "code 1006": frame(closing, "\x03\xee"), "code 1015": frame(closing, "\x03\xf7"), "code 5000": frame(closing, "\x13\x88"), "code 65535": frame(closing, "\xff\xff"),
 		"reason that is no UTF-8": frame(closing, "\x03\xe8\xff\xfe"), "ping of 2^63-1": frameHeader(ping, math.MaxInt64) + "x",
 	} {
-		if x.isDefault() && name == "close frame of one byte" {
-			continue // taken for one without a code
-		}
 		a := x.websocket(ws4, "", frames)
 		if !a.wantClose(1002) {
 			x.t.Log(name)
@@ -219,9 +207,6 @@ func brokenDeflate(x *target) {
 		"with RSV2":              {deflateOffer, frame(text|rsv1|0x20, "x")},
 		"other extension agreed": {"Sec-WebSocket-Extensions: x-webkit-deflate-frame\r\n", frame(text|rsv1, "x")},
 	} {
-		if x.isDefault() && strings.HasPrefix(name, "on a ") {
-			continue // it looks at RSV1 where it matters only
-		}
 		a := x.websocket(ws4, c.header, c.frames)
 		for {
 			first, payload, err := a.next()
@@ -256,17 +241,10 @@ func fragmentFlood(x *target) {
 			}
 		}()
 		e := await(x.t, x.ended, "end of the session")
-		var broken *core.WebSocketError
-		switch {
-		case !x.isDefault():
-			a.wantClose(1008)
-		case piece != "" && errors.As(e.err, &broken): // faster than the heartbeat
-			a.wantClose(1009)
-		case e.reason != core.PingTimeout:
+		if e.reason != core.TransportError {
 			x.t.Errorf("ended with %q (%v)", e.reason, e.err)
-		default:
-			a.wantClose(0)
 		}
+		a.wantClose(1008)
 		await(x.t, ended, "end of the flood")
 	}
 }

@@ -127,7 +127,7 @@ func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // connection implements core.WebSocketConn.
 type connection struct {
 	engine *Engine
-	wire   wire.Conn
+	wire   input
 	ws     *websocket.Conn
 	limit  int64
 

@@ -194,6 +194,17 @@ func TestEnds(t *testing.T) {
 	if _, _, err := server.ReadMessage(); !errors.As(err, &ws) || ws.Code != 1002 || ws.Peer {
 		t.Errorf("reserved bits: %v", err)
 	}
+
+	server, client, _ = connect(t, 10)
+	go func() {
+		_, _ = io.WriteString(client.NetConn(), "\x81\x81\x00\x00\x00\x00x"+"\x88\x81\x00\x00\x00\x00\x03")
+	}()
+	if data, _, err := server.ReadMessage(); string(data) != "x" {
+		t.Errorf("before a broken close frame: %q %v", data, err)
+	}
+	if _, _, err := server.ReadMessage(); !errors.As(err, &ws) || ws.Code != 1002 || ws.Peer {
+		t.Errorf("close frame of one byte: %v", err)
+	}
 }
 
 // However the frames are cut up, a message that is there is read without waiting for more.

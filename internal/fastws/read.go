@@ -85,6 +85,9 @@ func frameSize(n int) int {
 
 // readError tells close frames, broken rules and lost connections apart.
 func (c *connection) readError(err error) error {
+	if broken, ok := errors.AsType[*core.WebSocketError](err); ok { // input's
+		return broken
+	}
 	switch {
 	case errors.Is(err, core.ErrTooLarge), errors.Is(err, websocket.ErrReadLimit):
 		return &core.WebSocketError{Code: websocket.CloseMessageTooBig, Text: core.ErrTooLarge.Error(), Err: core.ErrTooLarge}
