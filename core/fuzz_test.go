@@ -59,6 +59,17 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
+// What is no escape stays; the expectations are those of Node's querystring.parse.
+func TestUnescapeForm(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "a%20b+c": "a b c", "100%": "100%", "%zz%41": "%zzA", "a%4": "a%4", "%e2%82%acx%": "€x%", "+%2B%": " +%", "%%41": "%A", "%4%41": "%4A",
+	} {
+		if got := string(unescapeForm([]byte(in))); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 // FuzzJSONPBody gives jsonpData any body, and then one that a client made of any text.
 func FuzzJSONPBody(f *testing.F) {
 	for _, body := range []string{
@@ -69,6 +80,9 @@ func FuzzJSONPBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if data := jsonpData(bytes.Clone(body)); len(data) > len(body) {
 			t.Fatalf("%q became longer: %q", body, data)
+		}
+		if want, err := url.QueryUnescape(string(body)); err == nil && string(unescapeForm(body)) != want {
+			t.Fatalf("%q: unescaped %q, want %q", body, unescapeForm(body), want)
 		}
 		// A backslash before a newline is lost on the way: the client's escaping has two meanings for it.
 		text := strings.ReplaceAll(string(body), "\\\n", "\\ ")

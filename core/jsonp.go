@@ -2,7 +2,7 @@ package core
 
 import (
 	"bytes"
-	"net/url"
+	"encoding/hex"
 	"strings"
 )
 
@@ -35,13 +35,32 @@ func jsonpData(form []byte) []byte {
 		if !found {
 			continue
 		}
-		text, err := url.QueryUnescape(string(value))
-		if err != nil {
-			text = string(value)
-		}
-		return unescapeNewlines([]byte(text))
+		return unescapeNewlines(unescapeForm(value))
 	}
 	return nil
+}
+
+// unescapeForm undoes what a form does to a value. Unlike url.QueryUnescape it leaves what is no escape as it
+// is, and the rest of the value readable, as Node.js does.
+func unescapeForm(value []byte) []byte {
+	out := make([]byte, 0, len(value))
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '+':
+			out = append(out, ' ')
+		case c == '%' && i+2 < len(value):
+			escaped, err := hex.AppendDecode(out, value[i+1:i+3])
+			if err != nil {
+				out = append(out, c)
+				continue
+			}
+			out = escaped
+			i += 2
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // unescapeNewlines undoes what the client does to survive old browsers' forms: a newline is sent

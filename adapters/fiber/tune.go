@@ -67,7 +67,7 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 			if !serves(mount, path) {
 				continue
 			}
-			if config.MaxRequestBodySize = limit; app.Config().StreamRequestBody {
+			if config.MaxRequestBodySize = limit; server.StreamRequestBody {
 				config.MaxRequestBodySize = 1 // of what is read before the handler is called
 			}
 			if config.WriteTimeout == 0 && server.WriteTimeout == 0 {
