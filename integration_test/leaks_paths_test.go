@@ -92,7 +92,8 @@ var closePaths = []closePath{
 	{name: "polling, Close in OnMessage", reasons: byServer, cycle: func(c *cycle) {
 		s := c.poll(leakPoll4)
 		s.post("4last words\x1e4close\x1e4too late")
-		s.wait().want("4last words\x1e1")
+		s.wait().want("4last words")
+		s.wait().want("1")
 	}},
 	{name: "polling, CloseNow", reasons: byServer, cycle: func(c *cycle) { c.poll(leakPoll4).tryPost("4close now elsewhere") }},
 	{name: "polling, CloseNow in OnMessage", reasons: byServer, cycle: func(c *cycle) { c.poll(leakPoll4).post("4close now") }},
