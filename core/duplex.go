@@ -198,8 +198,12 @@ func (s *Socket) readFailed(err error) {
 // OnPing answers a ping frame. Only the latest of several is answered (RFC 6455, 5.5.3).
 func (d *duplex) OnPing(data []byte) {
 	if !d.adopted { // nobody else writes yet
-		if d.conn.AppendPong(data) == nil {
-			_, _ = d.conn.Flush(true)
+		err := d.conn.AppendPong(data)
+		if err == nil {
+			_, err = d.conn.Flush(true)
+		}
+		if err != nil {
+			_ = d.conn.Close()
 		}
 		return
 	}

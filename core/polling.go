@@ -57,6 +57,10 @@ func (s *Socket) servePoll(x Exchange) {
 				s.finish(TransportError, ErrDisconnected, false)
 				return
 			}
+			if result == Gone && w.owed {
+				s.owedToNobody()
+				return
+			}
 			s.nudged = s.nudged || result == Expired
 		}
 		s.conflate()
@@ -82,9 +86,26 @@ func (s *Socket) servePoll(x Exchange) {
 	if s.srv.debugging() {
 		s.debug(scopePolling, "poll answered", "packets", len(b.packets))
 	}
-	err := s.answerPoll(x, b, false)
-	s.polled(b.packets, size, last, err)
-	s.srv.batches.put(b)
+	err := ErrPanic // unless answerPoll returns
+	defer func() {
+		s.polled(b.packets, size, last, err)
+		s.srv.batches.put(b)
+	}()
+	err = s.answerPoll(x, b, false)
+}
+
+// owedToNobody accounts for what a poll was to bring whose client has left. Called with mu locked and
+// unlocks it.
+func (s *Socket) owedToNobody() {
+	s.poll = nil
+	s.keepUnsentBefore(s.waiting())
+	s.out = nil
+	s.inFlight--
+	due := s.closeDue()
+	s.mu.Unlock()
+	if due {
+		go s.deliverClose()
+	}
 }
 
 // leaveToPoll has a waiting poll bring what was sent before the session ended: it was there to be
@@ -102,9 +123,9 @@ func (s *Socket) leaveToPoll() bool {
 }
 
 // takeForPoll returns what a poll is answered with: what waits or, when the session is closing and nothing
-// does any more, the close packet, as in the reference; last says that the session ends with this answer.
-// When a WebSocket has become the transport meanwhile, all of that is for it to tell. Called with mu
-// locked.
+// does any more, the close packet, as in the reference. (When the server closes, both leave together: the
+// next poll may reach another one.) last says that the session ends with this answer. When a WebSocket has
+// become the transport meanwhile, all of that is for it to tell. Called with mu locked.
 func (s *Socket) takeForPoll() (b *batch, last bool) {
 	if s.link != nil {
 		b = s.srv.batches.get()
@@ -112,7 +133,7 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 		return b, false
 	}
 	b = s.takeOut()
-	last = s.state == stateClosing && len(b.packets) == 0
+	last = s.state == stateClosing && (len(b.packets) == 0 || s.srv.isClosing())
 	switch {
 	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose): // no other poll will be answered
 		s.leaving = true
@@ -155,6 +176,8 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	if s.state == stateClosed {
 		if err != nil {
 			s.keepUnsentBefore(packets)
+		} else if !s.closePassed {
+			s.noteDrain(packets)
 		}
 		due := s.closeDue()
 		s.mu.Unlock()

@@ -192,18 +192,24 @@ func (s *Server) isClosing() bool { return s.closing.Load() }
 // parting bounds how long a connection whose session has ended waits for the client to close it
 // too: closing it before would make TCP throw away what the client has not read yet.
 func (s *Server) parting(link *duplex) {
+	if s.mayLeave(link) {
+		_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	}
+}
+
+// mayLeave notes a connection whose session has ended, for Close to cut. It returns false when that has
+// happened, and cuts the connection then, or when its reading goroutine is about to close it.
+func (s *Server) mayLeave(link *duplex) bool {
 	s.mu.Lock()
 	cut, parted := s.cut, link.parted
 	if !cut && !parted {
 		s.leavings[link] = struct{}{}
 	}
 	s.mu.Unlock()
-	switch {
-	case cut:
+	if cut {
 		_ = link.conn.Close()
-	case !parted:
-		_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
+	return !cut && !parted
 }
 
 // linger is the end of a connection's reading goroutine: it waits for the client and closes.

@@ -301,7 +301,9 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 		s.rare.cancel()
 	}
 	poll, link, probe := s.poll, s.link, s.probe
-	s.probe, s.probing = nil, false
+	if s.probe, s.probing = nil, false; probe != nil {
+		probe.retire()
+	}
 	s.passTurn()
 	free := holder || !s.writing
 	s.writing = true // for good: nobody else shall write
@@ -319,7 +321,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 		poll.Wake()
 	}
 	if probe != nil {
-		probe.retire()
+		s.srv.mayLeave(probe)
 	}
 	if link != nil {
 		switch {

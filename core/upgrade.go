@@ -16,10 +16,10 @@ func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket
 			return true
 		}
 		_ = link.conn.AppendClose(0, "")
-		if done, err := link.conn.Flush(false); done && err == nil {
-			s.linger(link)
+		if done, err := link.conn.Flush(false); !done || err != nil {
+			_ = link.conn.Close()
 		}
-		_ = link.conn.Close()
+		s.linger(link)
 		return false
 	})
 }
@@ -121,7 +121,7 @@ func (s *Socket) endProbing(link *duplex) {
 }
 
 // retire has a candidate whose session has ended part from its client: its reading goroutine, which alone
-// writes to it, wakes and says farewell.
+// writes to it, wakes and says farewell. Called with the socket's mu locked.
 func (d *duplex) retire() { _ = d.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // adopt makes the candidate the session's transport.

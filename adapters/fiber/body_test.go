@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,42 @@ func TestAnUnreadBodyIsNotTheNextRequest(t *testing.T) {
 	}
 	if n := b.srv.Len(); n != 0 {
 		t.Errorf("%d sessions", n)
+	}
+}
+
+// TestFormsAreBounded: fasthttp would write forms of any size to files before it calls a handler.
+func TestFormsAreBounded(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	b := newBench(t, setup{core: core.Config{MaxPayload: 1000}, fiber: fiber.Config{StreamRequestBody: true, BodyLimit: 1000}, tune: true})
+	const form = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n"
+	c := b.raw()
+	c.sendf("POST /engine.io/%s&sid=nobody HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: %d\r\n\r\n%s%s",
+		poll4, 100<<20, form, strings.Repeat("x", 20<<20))
+	b.want(c.answer(), 400, `{"code":1,"message":"Session ID unknown"}`)
+	if files, err := os.ReadDir(os.TempDir()); err != nil || len(files) > 0 {
+		t.Errorf("%v %v", files, err)
+	}
+}
+
+// TestUpgradeWithABody: what is left of it is no frame.
+func TestUpgradeWithABody(t *testing.T) {
+	for _, cfg := range []fiber.Config{{}, {StreamRequestBody: true}} {
+		b := newBench(t, setup{fiber: cfg, tune: true})
+		c := b.raw()
+		c.sendf("GET /engine.io/?EIO=4&transport=websocket%sContent-Length: 5\r\n\r\nabcde\x81\x82\x00\x00\x00\x004x", upgradeHeaders)
+		if a := c.answer(); a.status != 101 {
+			t.Errorf("%d %q", a.status, a.body)
+		}
+		for _, want := range []string{"0{", "4x"} {
+			head := make([]byte, 2)
+			if _, err := io.ReadFull(c.r, head); err != nil || head[0] != 0x81 {
+				t.Fatalf("%x %v", head, err)
+			}
+			text := make([]byte, head[1])
+			if _, err := io.ReadFull(c.r, text); err != nil || !strings.HasPrefix(string(text), want) {
+				t.Errorf("%q %v", text, err)
+			}
+		}
 	}
 }
 

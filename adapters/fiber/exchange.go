@@ -289,7 +289,8 @@ func (x *exchange) drain() bool {
 }
 
 // broken reports whether a streamed body that came to its end was cut there. fasthttp takes the end of
-// the connection between two chunks for that of the body. (With TLS, and not on Unix, there is no telling.)
+// the connection between two chunks for that of the body. (With TLS, and not on Unix, there is no telling; and
+// a client that closes its side right behind the last chunk, without awaiting the answer, looks the same.)
 func (x *exchange) broken() bool {
 	return x.c.Request().Header.ContentLength() == chunked && departed(x.conn)
 }

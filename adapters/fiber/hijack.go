@@ -2,16 +2,23 @@ package eiofiber
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 )
 
+var errUnreadBody = errors.New("eiofiber: the request has a body that does not end")
+
 // Hijack has serve called when the handlers have returned. Nothing of the request is used then.
 // With KeepHijackedConns (see Tune) goroutines of our own serve the connection, and fasthttp can use
 // the request's memory again; otherwise it is fasthttp's, which closes the connection afterwards, too.
 func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
+	if !x.drained && !x.drain() { // the rest would be taken for frames
+		return errUnreadBody
+	}
+	x.drained = true
 	keep := x.c.App().Server().KeepHijackedConns
 	conn := shareable(x.conn, keep)
 	x.c.Status(http.StatusSwitchingProtocols) // is not sent, but loggers see it

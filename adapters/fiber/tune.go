@@ -27,7 +27,8 @@ const writeBuffer = 2 << 10
 //     within PingInterval + PingTimeout, whatever fiber.Config.ReadTimeout is. This is done in
 //     HeaderReceived of the server; a function that is there already is called first. If the application
 //     streams bodies (fiber.Config.StreamRequestBody), the handler sees a POST as soon as its first byte
-//     is there, and MaxPayload is what bounds it.
+//     is there, and MaxPayload is what bounds it. DisablePreParseMultipartForm is set then: forms with files
+//     are parsed when a handler asks for them.
 //   - Where fiber.Config.WriteTimeout is not set, answers of the endpoint must have left within
 //     core.Config.WriteTimeout. Without Tune, a client that does not read its poll's answer keeps a
 //     goroutine and the answer until its connection ends.
@@ -56,6 +57,9 @@ func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 	server.KeepHijackedConns = true
 	if server.WriteBufferSize == fiber.DefaultWriteBufferSize {
 		server.WriteBufferSize = writeBuffer
+	}
+	if server.StreamRequestBody {
+		server.DisablePreParseMultipartForm = true // would write bodies of any size to files, before any handler is called
 	}
 	earlier := server.HeaderReceived
 	server.HeaderReceived = func(h *fasthttp.RequestHeader) (config fasthttp.RequestConfig) {

@@ -95,6 +95,10 @@ func (x *exchange) discardBody() {
 	if x.bodyRead() || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
 		return
 	}
+	if x.r.ContentLength > 0 && x.r.Header.Get("Expect") != "" { // reading would ask for it
+		x.w.Header().Set("Connection", "close")
+		return
+	}
 	control := http.NewResponseController(x.w)
 	if control.SetReadDeadline(time.Now().Add(patience)) != nil {
 		return

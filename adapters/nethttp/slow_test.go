@@ -85,3 +85,19 @@ func waitFor(t *testing.T, done func() bool) {
 		}
 	}
 }
+
+// TestARefusedBodyIsNotAskedFor: reading any of it would send 100 Continue.
+func TestARefusedBodyIsNotAskedFor(t *testing.T) {
+	srv := newServer(t, core.Config{MaxPayload: 1000})
+	url := serve(t, eiohttp.Middleware(srv, "")(http.HandlerFunc(app)))
+	_, open := get(t, url+"/engine.io/?EIO=4&transport=polling")
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = fmt.Fprintf(conn, "POST /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\nExpect: 100-continue\r\n\r\n", sid(t, open))
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "HTTP/1.1 413 Request Entity Too Large\r\n" {
+		t.Errorf("%q %v", line, err)
+	}
+}

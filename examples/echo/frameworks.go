@@ -54,9 +54,8 @@ func serveEcho(path string, srv *core.Server, app *app) served {
 
 func serveFiber(path string, srv *core.Server, app *app) served {
 	f := fiber.New(fiber.Config{
-		DisableStartupMessage:        true,
-		StreamRequestBody:            true, // see package eiofiber; nothing else here reads bodies
-		DisablePreParseMultipartForm: true,
+		DisableStartupMessage: true,
+		StreamRequestBody:     true, // see package eiofiber; nothing else here reads bodies
 	})
 	eiofiber.Mount(f, path, srv)
 	f.Use(func(c *fiber.Ctx) error {

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,8 +62,10 @@ func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
 	wireLimit := o.MaxMessage
 	if o.Deflate != nil {
-		if wireLimit = permessage.WireLimit(o.MaxMessage); permessage.Negotiate(r.Header["Sec-Websocket-Extensions"]) == "" {
-			o.Deflate = nil // the library would agree to what nobody keeps, such as a smaller window
+		wireLimit = permessage.WireLimit(o.MaxMessage)
+		answer := permessage.Negotiate(r.Header["Sec-Websocket-Extensions"])
+		if answer == "" || strings.Contains(answer, "server_max_window_bits") {
+			o.Deflate = nil // the library would agree to what nobody keeps, or without saying to what
 		}
 	}
 	c := &connection{engine: e, limit: o.MaxMessage, deflate: o.Deflate}

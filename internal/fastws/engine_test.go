@@ -144,6 +144,7 @@ func TestOffersNobodyKeeps(t *testing.T) {
 		"permessage-deflate; client_max_window_bits":                        true,
 		"permessage-deflate; server_max_window_bits=10":                     false,
 		"permessage-deflate; server_max_window_bits=10, permessage-deflate": true,
+		"permessage-deflate; server_max_window_bits=15":                     false, // would have to be said
 		"permessage-deflate; unknown":                                       false,
 	} {
 		near, far := net.Pipe()
