@@ -71,13 +71,20 @@ func (s *Socket) servePoll(x Exchange) {
 		s.poll = w
 	}
 	s.poll, s.nudged = nil, false
+	s.bring(x, w.owed)
+}
 
+// bring answers a poll with what there is; owed says that leaveToPoll has accounted for that. Called with
+// mu locked and unlocks it. It is kept apart for its frame: polls wait without it.
+//
+//go:noinline
+func (s *Socket) bring(x Exchange, owed bool) {
 	b, last := s.takeForPoll()
 	size := sizeOf(b.packets)
 	if s.state != stateClosed {
 		s.noteFlush(b.packets)
 	}
-	if !w.owed {
+	if !owed {
 		s.inFlight++
 	}
 	s.answering++
