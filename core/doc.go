@@ -44,14 +44,15 @@
 //
 // A candidate for an upgrade belongs to its reading goroutine, which answers the probe itself and
 // touches the session twice: when probing begins, and to be adopted. Its read deadline is the
-// upgrade timeout.
+// upgrade timeout; whoever ends the session moves it into the past, and the goroutine says farewell.
 //
 // There is one timer for each session, a place in the server's clock. What it calls compares the time
 // with the deadline and acts by phase, so a stale call does nothing. (A real timer exists only on busy
 // WebSockets, to bound by 2 ms how long replies are held back to leave together.)
 //
 // The closed state has one entrance, Socket.finish, which takes everything out of the session under
-// the mutex and acts afterwards: the registry, the waiting poll, the probe, the connection.
+// the mutex and acts afterwards: the registry, the waiting poll, the probe, the connection. What was sent
+// while a poll waited is left to that poll, and OnClose follows its answer.
 //
 // Data: what is handed to OnMessage belongs to the callback. What is handed to Send must not be
 // changed until it has been written.

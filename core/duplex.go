@@ -165,11 +165,7 @@ func (s *Socket) releaseHolding(more bool) {
 	s.mu.Lock()
 	s.receiving = false
 	s.passTurn()
-	due := s.closeDue()
-	s.mu.Unlock()
-	if due {
-		go s.deliverClose()
-	}
+	s.endIfDue()
 }
 
 // decodeFrame closes the session when the frame is no packet.

@@ -294,11 +294,7 @@ func (s *Socket) settle(t *taken) {
 	s.mu.Lock()
 	s.inFlight--
 	s.keepUnsentBefore(t.unwritten())
-	due := s.closeDue()
-	s.mu.Unlock()
-	if due {
-		go s.deliverClose()
-	}
+	s.endIfDue()
 }
 
 // unwritten returns what a write has not handed to the network, or the connection has not taken.

@@ -108,11 +108,7 @@ func (s *Socket) owedToNobody() {
 	s.keepUnsentBefore(s.waiting())
 	s.out = nil
 	s.inFlight--
-	due := s.closeDue()
-	s.mu.Unlock()
-	if due {
-		go s.deliverClose()
-	}
+	s.endIfDue()
 }
 
 // leaveToPoll has a waiting poll bring what was sent before the session ended: it was there to be
@@ -186,11 +182,7 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 		} else if !s.closePassed {
 			s.noteDrain(packets)
 		}
-		due := s.closeDue()
-		s.mu.Unlock()
-		if due {
-			go s.deliverClose()
-		}
+		s.endIfDue()
 		return
 	}
 	s.buffered -= size

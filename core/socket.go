@@ -353,6 +353,15 @@ func (s *Socket) closeDue() bool {
 	return true
 }
 
+// endIfDue has OnClose called if nothing is in its way any more. Called with mu locked and unlocks it.
+func (s *Socket) endIfDue() {
+	due := s.closeDue()
+	s.mu.Unlock()
+	if due {
+		go s.deliverClose()
+	}
+}
+
 func (s *Socket) deliverClose() {
 	defer s.srv.leave()
 	defer s.guard()
