@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -52,10 +53,13 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// TestRunUntilStopped starts the program under every framework and stops it again.
+// TestRunUntilStopped starts the program under every framework and stops it again, while there is a
+// session whose client has left without a word.
 func TestRunUntilStopped(t *testing.T) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for framework := range frameworks {
 		t.Run(framework, func(t *testing.T) {
+			t.Parallel()
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
 			printed, stdout := io.Pipe()
@@ -65,9 +69,15 @@ func TestRunUntilStopped(t *testing.T) {
 			}()
 			line := make([]byte, 200)
 			n, err := printed.Read(line)
-			if err != nil || !strings.Contains(string(line[:n]), "http://127.0.0.1:") {
+			address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(string(line[:n]))
+			if err != nil || address == "" {
 				t.Fatalf("printed %q, %v; want the address", line[:n], err)
 			}
+			opened, err := client.Get(address + "engine.io/?EIO=4&transport=polling")
+			if err != nil || opened.StatusCode != http.StatusOK {
+				t.Fatalf("opening a session: %v, %v", opened, err)
+			}
+			_ = opened.Body.Close()
 			stop()
 			if got := <-status; got != 0 {
 				t.Errorf("exit status %d, want 0", got)
