@@ -9,7 +9,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// A client that answers every ping lives on while a callback of its session blocks.
+// A client that answers every ping, and wants to be pinged itself, lives on while a callback blocks.
 func TestBlockedSessionStaysAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -18,6 +18,7 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 		}})
 		ws, s := b.openWS(ws4)
 		ws.SendText("4x")
+		pinged := time.Now()
 		go func() {
 			for {
 				f, ok := ws.Next()
@@ -25,11 +26,18 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 					return
 				}
 				if f.Text == "2" {
+					pinged = time.Now()
 					ws.SendText("3")
 				}
 			}
 		}()
-		time.Sleep(3 * time.Minute)
+		for range 12 {
+			time.Sleep(15 * time.Second)
+			synctest.Wait()
+			if unheard := time.Since(pinged); unheard > 45*time.Second {
+				t.Errorf("not pinged for %s", unheard)
+			}
+		}
 		if s.ReadyState() != core.StateOpen {
 			t.Errorf("the session is %s", s.ReadyState())
 		}

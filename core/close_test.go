@@ -294,6 +294,18 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+func TestShutdownOfAnEmptyServerNeedsNoTime(t *testing.T) {
+	srv, err := core.NewServer(core.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := srv.Shutdown(over); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestShutdownIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})

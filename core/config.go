@@ -22,7 +22,8 @@ const (
 )
 
 // Config holds everything a server can be told. A field left zero means its default; booleans are
-// named so that false is the default. NewServer copies it: later changes have no effect.
+// named so that false is the default. NewServer copies it, and what its pointers refer to: later changes
+// have no effect.
 type Config struct {
 	// PingInterval is the time between the end of one heartbeat and the next (pingInterval of the
 	// reference). Default 25 s. It is announced to clients in whole milliseconds.
@@ -117,13 +118,16 @@ type Config struct {
 	OnHeaders        func(http.Header, *http.Request)
 	// OnConnectionError is told of every refused request (connection_error). The request is a copy.
 	OnConnectionError func(*RequestError, *http.Request)
-	// OnFlush and OnDrain are Socket.OnFlush and Socket.OnDrain for all sessions at once.
+	// OnFlush and OnDrain are Socket.OnFlush and Socket.OnDrain for all sessions at once. They run beside
+	// the callbacks, see Socket.
 	OnFlush func(*Socket, []Packet)
 	OnDrain func(*Socket)
 
 	// OnConnection announces a session. It runs before anything from this client is delivered,
 	// so handlers set in it miss nothing; what it sends follows the handshake. It may block: the
-	// handshake and the heartbeat do not wait for it.
+	// handshake does not wait for it, and the client is pinged meanwhile. (In revision 3 it is the
+	// client that pings, and one that is not answered, as nothing is read from it, leaves after
+	// PingInterval + PingTimeout.)
 	OnConnection func(*Socket)
 
 	// Logger receives debug records of the protocol and warnings. Nil discards them.
@@ -200,21 +204,44 @@ func (c Config) withDefaults() Config {
 	if c.HTTPCompressionThreshold == 0 {
 		c.HTTPCompressionThreshold = compressionThreshold
 	}
-	c.Transports = slices.Clone(c.Transports)
-	if c.PerMessageDeflate != nil {
-		deflate := *c.PerMessageDeflate
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c = c.clone()
+	if deflate := c.PerMessageDeflate; deflate != nil {
 		if deflate.Threshold == 0 {
 			deflate.Threshold = compressionThreshold
 		}
 		if deflate.Level == 0 {
 			deflate.Level = flate.BestSpeed
 		}
-		c.PerMessageDeflate = &deflate
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// clone returns a copy that shares no memory with c.
+func (c Config) clone() Config {
+	c.Transports = slices.Clone(c.Transports)
+	c.PerMessageDeflate = copyOf(c.PerMessageDeflate)
+	c.Cookie = copyOf(c.Cookie)
+	if c.CORS = copyOf(c.CORS); c.CORS != nil {
+		c.CORS.AllowedOrigins = slices.Clone(c.CORS.AllowedOrigins)
+		c.CORS.AllowedMethods = slices.Clone(c.CORS.AllowedMethods)
+		c.CORS.AllowedHeaders = slices.Clone(c.CORS.AllowedHeaders)
+		c.CORS.ExposedHeaders = slices.Clone(c.CORS.ExposedHeaders)
+	}
+	if c.InitialPacket = copyOf(c.InitialPacket); c.InitialPacket != nil {
+		c.InitialPacket.Data = slices.Clone(c.InitialPacket.Data)
+	}
+	return c
+}
+
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 // validate returns one error that names every bad field.

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/cors"
+
 	"github.com/goengineio/engineio/core"
 )
 
@@ -175,6 +177,31 @@ func TestConfigErrorsNameEveryField(t *testing.T) {
 	}
 	if _, err := core.NewServer(core.Config{MaxPayload: 100, MaxBuffered: 399}); err == nil {
 		t.Error("MaxBuffered below four times MaxPayload was accepted")
+	}
+}
+
+func TestConfigIsCopied(t *testing.T) {
+	welcome := core.Text("welcome")
+	cookie := core.CookieOptions{Name: "io"}
+	origins := cors.Options{AllowedOrigins: []string{"https://a.test"}}
+	srv, err := core.NewServer(core.Config{InitialPacket: &welcome, Cookie: &cookie, CORS: &origins})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(c core.Config) {
+		c.InitialPacket.Data[0] = 'X'
+		c.Cookie.Name = "x"
+		c.CORS.AllowedOrigins[0] = "https://x.test"
+		c.Transports[0] = core.WebSocket
+	}
+	change(core.Config{
+		InitialPacket: &welcome, Cookie: &cookie, CORS: &origins, Transports: []core.Transport{core.Polling},
+	})
+	change(srv.Config())
+	got := srv.Config()
+	if string(got.InitialPacket.Data) != "welcome" || got.Cookie.Name != "io" ||
+		got.CORS.AllowedOrigins[0] != "https://a.test" || got.Transports[0] != core.Polling {
+		t.Errorf("%q %q %q %q", got.InitialPacket.Data, got.Cookie.Name, got.CORS.AllowedOrigins, got.Transports)
 	}
 }
 

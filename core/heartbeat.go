@@ -124,9 +124,13 @@ func (s *Socket) onTimer() {
 		s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
 		s.kick()
 	case b.phase == phaseWaiting && s.occupied():
-		// A callback keeps the pong from being read; the client may live.
+		// A callback keeps the pong from being read; the client may live, as long as it is pinged.
 		s.due(now, s.srv.cfg.PingTimeout)
-		s.mu.Unlock()
+		if s.revision != 3 && !s.pending() {
+			b.pinged = now
+			s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
+		}
+		s.kick()
 	default:
 		s.mu.Unlock()
 		go s.expire()

@@ -47,7 +47,8 @@ func (s *Socket) setObserver(set func(*observers)) {
 }
 
 // OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs
-// to the callback. While it runs nothing more is read from this client.
+// to the callback. While it runs nothing more is read from this client. It may take its time, see
+// Config.OnConnection.
 func (s *Socket) OnMessage(f func(Message)) { s.setHook(func(h *hooks) { h.message = f }) }
 
 // OnUpgrade sets the callback that is told of the new transport after an upgrade.
@@ -56,8 +57,8 @@ func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upg
 // OnClose sets the callback for the session's end. It is called exactly once, as the last callback,
 // on a goroutine of its own, if it was set before the end. The error says more than the reason
 // where there is more to say, and may be nil; Unsent tells which messages were never handed over.
-// It waits for a write that is under way, which a cut connection ends at once, and an answer to a
-// poll whose client does not read within Config.WriteTimeout.
+// It waits for callbacks and hooks that run, and for a write that is under way, which a cut connection
+// ends at once, and an answer to a poll whose client does not read within Config.WriteTimeout.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 
 // OnPacket sets the callback for every packet of the client, messages included, before it is acted
@@ -67,24 +68,21 @@ func (s *Socket) OnPacket(f func(Packet)) { s.setObserver(func(o *observers) { o
 // OnHeartbeat sets the callback for every ping (revision 3) or pong (revision 4) of the client.
 func (s *Socket) OnHeartbeat(f func()) { s.setObserver(func(o *observers) { o.heartbeat = f }) }
 
-// The following hooks observe what the session does by itself. They run on a goroutine of their
-// own, in the order of events and one at a time, but possibly while one of the callbacks above
-// runs, and never after OnClose. The session does not wait for them, but reads nothing more from the
-// client when they are some 2,000 calls behind.
-
-// OnPacketCreate sets the hook for every packet put into the buffer.
+// OnPacketCreate sets the hook for every packet put into the buffer. It runs beside the callbacks, as all
+// hooks do, see Socket.
 func (s *Socket) OnPacketCreate(f func(Packet)) {
 	s.setObserver(func(o *observers) { o.packetCreate = f })
 }
 
 // OnFlush sets the hook for packets that are handed to the transport. To change what is sent, use
-// Config.Conflate.
+// Config.Conflate. It runs beside the callbacks, see Socket.
 func (s *Socket) OnFlush(f func([]Packet)) { s.setObserver(func(o *observers) { o.flush = f }) }
 
-// OnDrain sets the hook for flushes that are done: the transport has taken the packets.
+// OnDrain sets the hook for flushes that are done: the transport has taken the packets. It runs beside
+// the callbacks, see Socket.
 func (s *Socket) OnDrain(f func()) { s.setObserver(func(o *observers) { o.drain = f }) }
 
-// OnUpgrading sets the hook for a probe that was answered.
+// OnUpgrading sets the hook for a probe that was answered. It runs beside the callbacks, see Socket.
 func (s *Socket) OnUpgrading(f func(Transport)) {
 	s.setObserver(func(o *observers) {
 		if !s.begun && o.upgrading == nil && (s.probing || s.upgraded) {
@@ -95,7 +93,7 @@ func (s *Socket) OnUpgrading(f func(Transport)) {
 }
 
 // OnError sets the hook for the error that ends the session, if an error does. OnClose is given it
-// as well.
+// as well. It runs beside the callbacks, see Socket.
 func (s *Socket) OnError(f func(error)) { s.setObserver(func(o *observers) { o.error = f }) }
 
 // mostNotes is how many calls of hooks may wait before nothing more is read that could add to them.

@@ -32,7 +32,8 @@ func (p *Prepared) SendTo(sockets iter.Seq[*Socket]) (taken int) {
 	return taken
 }
 
-// Broadcast sends a message to every session, encoded once, and returns how many took it.
+// Broadcast sends a message to every session, encoded once, and returns how many took it. The data must
+// not be changed any more.
 func (s *Server) Broadcast(m Message) (taken int) { return Prepare(m).SendTo(s.All()) }
 
 // frame returns the message as a complete WebSocket frame.

@@ -26,7 +26,7 @@ type Kept struct {
 }
 
 // AppendHead appends a request's line and host to dst, for the header's fields to follow: lines
-// "name:value", as they were sent or tidied up. A Host among them is ignored.
+// "name:value\n", as they were sent or tidied up. A Host among them is ignored.
 func AppendHead(dst []byte, method, target, proto, host string) []byte {
 	dst = append(append(dst, method...), ' ')
 	dst = append(append(dst, target...), ' ')

@@ -31,16 +31,16 @@ func (s *Socket) UnsentMessages() []Message {
 }
 
 // Send queues a message and returns; it never waits for the client or for another session. The
-// data must not be changed until it has been written. Messages leave in the order of the Send
-// calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which by default
+// data must not be changed until it has been written, which SendFunc tells of. Messages leave in the
+// order of the Send calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which by default
 // also closes the session; see Config.BufferPolicy.
 func (s *Socket) Send(m Message) error {
 	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
 }
 
 // SendFunc is Send with a callback for when the message was handed to the transport: in the order
-// of sending, and never for a message that is dropped. It runs like the hooks that observe, see
-// OnFlush.
+// of sending, and never for a message that is dropped. The message's data may be changed again then. It
+// is a hook, which runs beside the callbacks, see Socket.
 func (s *Socket) SendFunc(m Message, sent func()) error {
 	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress, sent: sent})
 }

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,12 +65,8 @@ func NewServer(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Config returns the configuration in force, defaults filled in.
-func (s *Server) Config() Config {
-	cfg := s.cfg
-	cfg.Transports = slices.Clone(cfg.Transports)
-	return cfg
-}
+// Config returns a copy of the configuration in force, defaults filled in.
+func (s *Server) Config() Config { return s.cfg.clone() }
 
 // Len returns the number of sessions (clientsCount of the reference).
 func (s *Server) Len() int { return int(s.sessions.count.Load()) }
@@ -117,13 +112,19 @@ func (s *Server) Close() {
 
 // Shutdown refuses new sessions with status 503, closes all others gracefully (what they are owed
 // is sent first, waiting polls are answered, WebSockets get a close frame with code 1001), and
-// returns when nothing is left. When the context ends first, the rest is cut off as by Close, and
-// the context's error is returned.
+// returns when nothing is left and the last OnClose has returned, so no callback can wait for it. A
+// polling client that waits for no answer has until its next poll. When the context ends first, the rest is
+// cut off as by Close, and the context's error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refuse()
 	for socket := range s.All() {
 		socket.mu.Lock()
 		socket.shut()
+	}
+	select {
+	case <-s.idle:
+		return nil
+	default:
 	}
 	select {
 	case <-s.idle:

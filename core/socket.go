@@ -25,8 +25,19 @@ func Text(text string) Message { return Message{Data: []byte(text)} }
 func Binary(data []byte) Message { return Message{Data: data, Binary: true} }
 
 // Socket is one session with one client, whatever transport carries it at the moment. All methods
-// may be called from anywhere, callbacks included. Callbacks of one socket never run concurrently
-// with each other; OnConnection is the first of them and OnClose the last.
+// may be called from anywhere, callbacks included.
+//
+// Callbacks of one socket never run concurrently with each other: Config.OnConnection is the first of them,
+// OnClose the last, and OnMessage, OnPacket, OnHeartbeat and OnUpgrade come between.
+//
+// Hooks observe what the session does by itself: OnPacketCreate, OnFlush, OnDrain, OnUpgrading, OnError,
+// the function given to SendFunc, Config.OnFlush and Config.OnDrain. They run on a goroutine of
+// their own, in the order of events and one at a time, but possibly while a callback runs, OnConnection
+// included, so that what both touch needs a lock; never after OnClose. The session does not wait for
+// them, but reads nothing more from the client when they are some 2,000 calls behind.
+//
+// A panic in a callback or hook ends the session. One must not end its goroutine otherwise, as
+// runtime.Goexit and FailNow of package testing do.
 type Socket struct {
 	srv    *Server
 	origin origin

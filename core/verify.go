@@ -13,7 +13,8 @@ import (
 // Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request
 // is answered or its connection was taken over; where Exchange.Hijack runs what it is given on the same
 // goroutine, as under net/http, that includes the upgrade and OnConnection. engine is used for WebSockets unless
-// Config.WebSocketEngine is set. Serve may be called concurrently.
+// Config.WebSocketEngine is set; without either, Serve panics at the first WebSocket. It may be called
+// concurrently.
 func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.cfg.WebSocketEngine != nil {
 		engine = s.cfg.WebSocketEngine
@@ -22,6 +23,9 @@ func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 		return
 	}
 	upgrade := isUpgrade(x)
+	if upgrade && engine == nil {
+		panic("engineio: Serve was given no WebSocketEngine")
+	}
 	x, ok := s.runMiddleware(x, upgrade)
 	if !ok {
 		return

@@ -19,7 +19,8 @@ type WebSocketEngine interface {
 
 // WebSocketOptions are the terms of one connection.
 type WebSocketOptions struct {
-	// Header is sent along with the 101. The engine may keep, but not change it.
+	// Header is sent along with the 101, behind the fields that RFC 6455 asks for, which are the
+	// engine's to write. The engine may keep, but not change it.
 	Header http.Header
 	// Subprotocol is the one of those the client offered that was chosen; "" means none.
 	Subprotocol string
@@ -55,7 +56,8 @@ type DeflateOptions struct {
 }
 
 // WebSocketConn is one connection. One goroutine reads; one at a time appends and flushes; the
-// other methods may be called from anywhere. Nothing but Flush writes to the network.
+// other methods may be called from anywhere. Nothing but Flush writes to the network. What RFC 6455
+// demands of frames is the engine's to check, but for UTF-8.
 type WebSocketConn interface {
 	// ReadMessage waits for the next message. The data belongs to the caller. A *WebSocketError
 	// tells of close frames and broken rules; any other error means that the connection is gone.

@@ -10,5 +10,6 @@
 // Options. The endpoint never returns an error once it has taken a request. Everything that package
 // eiohttp promises holds here too. Where a middleware makes WebSockets impossible, as Echo's
 // deprecated Timeout does, the answer is 500 and sessions go on over polling; ContextTimeout does
-// no harm.
+// no harm. CSRF has to skip the endpoint, whose POSTs know no token, and BodyLimit is to be no less than
+// core.Config.MaxPayload there.
 package eioecho

@@ -31,7 +31,11 @@
 // cannot be used). Prefork cannot work, since each of its processes would know other sessions: Tune
 // returns an error, and requests are answered with it and status 500.
 //
-// To shut down, end the sessions first, so that no poll keeps the app waiting:
+// Two of Fiber's middlewares must leave the endpoint alone (see Next of their configurations): cache, which
+// would give one client's session to another, and csrf, which refuses POSTs of clients that know no token.
 //
-//	err := errors.Join(srv.Shutdown(ctx), app.ShutdownWithContext(ctx))
+// To shut down, end the sessions first, so that no poll keeps the app waiting; the app should have time of
+// its own, for a client that left without a word can use up the sessions':
+//
+//	err := errors.Join(srv.Shutdown(ctx), app.ShutdownWithContext(ctx2))
 package eiofiber

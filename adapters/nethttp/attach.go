@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type AttachOptions struct {
 	// Path of the endpoint. Default DefaultPath.
 	Path string
-	// KeepForeignUpgrades leaves upgrade requests to other paths alone (destroyUpgrade: false).
+	// KeepForeignUpgrades leaves WebSocket requests to other paths alone (destroyUpgrade: false).
 	// Otherwise their connection is closed when nobody has answered within ForeignUpgradeTimeout.
 	KeepForeignUpgrades bool
 	// ForeignUpgradeTimeout is destroyUpgradeTimeout of the reference. Default 1 s.
@@ -26,7 +27,9 @@ type AttachOptions struct {
 }
 
 // Attach puts the endpoint in front of the server's handler (http.DefaultServeMux if it is nil) and
-// has Shutdown of the HTTP server end the sessions too. Call it before the server listens.
+// has Shutdown of the HTTP server end the sessions too. Call it before the server listens. The HTTP
+// server does not wait for WebSockets: who wants them to get what they are owed before the process ends
+// calls srv.Shutdown first, as everywhere.
 func Attach(hs *http.Server, srv *core.Server, o AttachOptions) {
 	if o.ForeignUpgradeTimeout == 0 {
 		o.ForeignUpgradeTimeout = time.Second
@@ -50,8 +53,9 @@ func Attach(hs *http.Server, srv *core.Server, o AttachOptions) {
 }
 
 // ListenAndServe serves Engine.IO at DefaultPath on addr and answers everything else with 501, as
-// the reference's listen does. When the context ends it shuts sessions and server down, within
-// five seconds, and returns nil; before, it returns only with the error that kept it from serving.
+// the reference's listen does. When the context ends it shuts sessions and server down, with up to
+// five seconds for each before the rest is cut off, and returns nil; before, it returns only with the
+// error that kept it from serving.
 func ListenAndServe(ctx context.Context, addr string, srv *core.Server) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -67,24 +71,31 @@ func serve(ctx context.Context, listener net.Listener, srv *core.Server) error {
 		})),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	down := make(chan error, 1)
+	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = srv.Shutdown(ctx) // cuts off what does not end in time
-		down <- hs.Shutdown(ctx)
+		within := func(shutdown func(context.Context) error) error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return shutdown(ctx)
+		}
+		_ = within(srv.Shutdown) // cuts off what does not end in time
+		if within(hs.Shutdown) != nil {
+			_ = hs.Close()
+		}
+		close(down)
 	})
 	err := hs.Serve(listener)
 	if stop() || !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-down
+	<-down
+	return nil
 }
 
 // closeIdleUpgrades closes the connection of an upgrade request that next leaves unanswered.
 func closeIdleUpgrades(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") == "" {
+		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // h2c, say, may be ignored
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -95,6 +95,9 @@ func TestAttach(t *testing.T) {
 			<-release
 			return
 		}
+		if r.URL.Path == "/slow" {
+			time.Sleep(200 * time.Millisecond) // longer than ForeignUpgradeTimeout
+		}
 		_, _ = io.WriteString(w, "app")
 	})}
 	eiohttp.Attach(hs, srv, eiohttp.AttachOptions{Path: "/rt/", ForeignUpgradeTimeout: 50 * time.Millisecond})
@@ -113,6 +116,12 @@ func TestAttach(t *testing.T) {
 	_, r = dial(t, addr, "GET /x"+upgradeHeaders+"\r\n")
 	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 200 {
 		t.Errorf("an answered foreign upgrade: %v %v", res, err)
+	}
+
+	// One to another protocol is no upgrade to a server that does not know that one.
+	_, r = dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 200 {
+		t.Errorf("a slow page for a client that offers h2c: %v %v", res, err)
 	}
 
 	// Shutdown of the HTTP server ends the sessions.
@@ -136,6 +145,15 @@ func TestAttach(t *testing.T) {
 	if got := <-polled; got != "1" {
 		t.Errorf("the waiting poll got %q", got)
 	}
+}
+
+func TestMountTakesNoPatterns(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	eiohttp.Mount(http.NewServeMux(), "/t/{tenant}/rt", newServer(t, core.Config{}))
 }
 
 func TestListenAndServe(t *testing.T) {

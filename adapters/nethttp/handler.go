@@ -1,6 +1,7 @@
 package eiohttp
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -64,8 +65,12 @@ func routeWithParameters(pattern string) string {
 
 // Mount serves the path, with and without trailing slash and without a redirect, and everything
 // below it. An empty path means DefaultPath. The ServeMux itself redirects paths with double slashes
-// or dot segments to clean ones before any handler sees them; Middleware does not.
+// or dot segments to clean ones before any handler sees them; Middleware does not. Mount panics when the
+// path has wildcards: patterns are for mux.Handle and Handler.
 func Mount(mux *http.ServeMux, path string, srv *core.Server) {
+	if strings.Contains(path, "{") {
+		panic(fmt.Sprintf("eiohttp: Mount takes a path, not the pattern %q; use Handler", path))
+	}
 	path = cleanPath(path)
 	handler := only(path, Handler(srv), http.NotFoundHandler())
 	if path != "" {

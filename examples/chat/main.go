@@ -30,7 +30,7 @@ import (
 	"github.com/goengineio/engineio/examples/internal/selfsigned"
 )
 
-// shutdownTimeout is how long sessions and requests get to end once the program is asked to stop.
+// shutdownTimeout is how long sessions, and then requests, get to end once the program is asked to stop.
 const shutdownTimeout = 3 * time.Second
 
 func main() {
@@ -110,9 +110,7 @@ func serveUntil(ctx context.Context, engine *core.Server, app app, listener net.
 		return err
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	err := errors.Join(inTime(engine.Shutdown(ctx)), inTime(app.Shutdown(ctx)))
+	err := errors.Join(within(shutdownTimeout, engine.Shutdown), within(shutdownTimeout, app.Shutdown))
 	_ = listener.Close() // Fiber's Shutdown does nothing to a server that has not begun to serve
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
 		err = errors.Join(err, served)
@@ -120,11 +118,13 @@ func serveUntil(ctx context.Context, engine *core.Server, app app, listener net.
 	return err
 }
 
-// inTime forgives that the wait was over first. Clients may have left without a word, and browsers open
-// connections in advance over which nothing ever comes; the end of the process closes those.
-func inTime(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil
+// within calls shutdown, and forgives that its time was over first. Clients may have left without a word, and
+// browsers open connections in advance over which nothing ever comes; the end of the process closes those.
+func within(d time.Duration, shutdown func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if err := shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	return err
+	return nil
 }
