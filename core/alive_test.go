@@ -18,7 +18,8 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 		}})
 		ws, s := b.openWS(ws4)
 		ws.SendText("4x")
-		pinged := time.Now()
+		var pinged atomic.Int64 // when last
+		pinged.Store(time.Now().UnixNano())
 		go func() {
 			for {
 				f, ok := ws.Next()
@@ -26,7 +27,7 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 					return
 				}
 				if f.Text == "2" {
-					pinged = time.Now()
+					pinged.Store(time.Now().UnixNano())
 					ws.SendText("3")
 				}
 			}
@@ -34,7 +35,7 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 		for range 12 {
 			time.Sleep(15 * time.Second)
 			synctest.Wait()
-			if unheard := time.Since(pinged); unheard > 45*time.Second {
+			if unheard := time.Since(time.Unix(0, pinged.Load())); unheard > 45*time.Second {
 				t.Errorf("not pinged for %s", unheard)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -26,7 +27,8 @@ const (
 // have no effect.
 type Config struct {
 	// PingInterval is the time between the end of one heartbeat and the next (pingInterval of the
-	// reference). Default 25 s. It is announced to clients in whole milliseconds.
+	// reference). Default 25 s. It is announced to clients in whole milliseconds. Timers of JavaScript
+	// take no more than 24 days, PingTimeout included.
 	PingInterval time.Duration
 	// PingTimeout is how long the other side may take to answer (pingTimeout). Default 20 s.
 	// A session of which nothing is heard ends after PingInterval + PingTimeout at the latest.
@@ -165,6 +167,10 @@ const (
 	upgradePause = 2 * time.Millisecond
 	// closeTimeout bounds a graceful close whose client does not come to fetch the rest.
 	closeTimeout = 30 * time.Second
+	// longest is what a timer of JavaScript takes; one that is given more fires at once.
+	longest = math.MaxInt32 * time.Millisecond
+	// mostPayload leaves room for what is added to it, and multiplied.
+	mostPayload = math.MaxInt64 / 8
 	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that
 	// what was sent last is not destroyed by a TCP reset.
 	lingerTimeout = 5 * time.Second
@@ -192,6 +198,7 @@ func (c Config) withDefaults() Config {
 	if c.MaxPayload == 0 {
 		c.MaxPayload = defaultMaxPayload
 	}
+	c.MaxPayload = min(c.MaxPayload, mostPayload)
 	if c.MaxBuffered == 0 {
 		c.MaxBuffered = max(defaultMaxBuffered, 4*c.MaxPayload)
 	}
@@ -254,9 +261,15 @@ func (c Config) validate() error {
 		field string
 		value time.Duration
 	}{{"PingInterval", c.PingInterval}, {"PingTimeout", c.PingTimeout}, {"UpgradeTimeout", c.UpgradeTimeout}, {"WriteTimeout", c.WriteTimeout}} {
-		if d.value < time.Millisecond {
+		switch {
+		case d.value < time.Millisecond:
 			bad(d.field, "%v is less than a millisecond", d.value)
+		case d.value > longest:
+			bad(d.field, "%v is more than timers of JavaScript take, %v", d.value, longest)
 		}
+	}
+	if sum := c.PingInterval + c.PingTimeout; max(c.PingInterval, c.PingTimeout) <= longest && sum > longest {
+		bad("PingInterval", "%v with PingTimeout is more than timers of JavaScript take, %v", sum, longest)
 	}
 	if c.MaxPayload < 1 {
 		bad("MaxPayload", "%d bytes; it must be positive", c.MaxPayload)

@@ -13,9 +13,13 @@ type duplex struct {
 	conn   WebSocketConn
 	base64 bool // the client cannot take binary
 	parted bool // nothing more is read, and it is closed soon; guarded by the server's mu
+	// Guarded by the socket's mu:
+	owed bool // somebody is about to say farewell, who may have to wait for the network
+	left bool // the reading goroutine has left, and whoever owes the farewell closes the connection
 	// Used by the reading goroutine alone:
-	adopted bool // the connection is the session's transport
-	held    bool // output may be held back
+	ended   error // what ended a candidate
+	adopted bool  // the connection is the session's transport
+	held    bool  // output may be held back
 }
 
 // startDuplex makes the link the transport of a new session and sends the open packet.
@@ -88,29 +92,87 @@ func (d *duplex) appendPacket(codec parser.Codec, p *outgoing, scratch *[]byte) 
 // farewell tells the client that the session is over. The caller holds the write token for good.
 // The reading goroutine closes the connection when the client has answered, or after a while.
 func (d *duplex) farewell(code int) {
+	waiting := d.conn.Unflushed() > 0
 	_ = d.conn.AppendClose(code, "")
-	if done, err := d.conn.Flush(false); err != nil || !done {
-		_ = d.conn.Close()
-		return
+	done, err := d.conn.Flush(false)
+	switch {
+	case done || err != nil || waiting: // waiting is what a client does not take, and was said not to get
+		d.saidFarewell(done)
+	default: // there may be no telling without waiting, as with TLS
+		d.socket.mu.Lock()
+		d.owed = true
+		d.socket.mu.Unlock()
+		go d.farewellInTime()
 	}
+}
+
+// farewellInTime is the rest of a farewell that has to wait for the network: not for longer than the reading
+// goroutine waits for the client, or has somebody else wait.
+func (d *duplex) farewellInTime() {
 	d.socket.srv.parting(d)
+	_, err := d.conn.Flush(true)
+	d.saidFarewell(err == nil)
+}
+
+// saidFarewell is called when nothing more will be written. It cuts the connection if the farewell failed.
+func (d *duplex) saidFarewell(done bool) {
+	s := d.socket
+	s.mu.Lock()
+	d.owed = false
+	left := d.left
+	s.mu.Unlock()
+	switch {
+	case left:
+		s.srv.parted(d)
+		_ = d.conn.Close()
+		s.srv.leave()
+	case !done:
+		_ = d.conn.Close()
+	default:
+		s.srv.parting(d)
+	}
+}
+
+// leave is the end of the reading goroutine of a connection that is, or was, a session's. The connection is
+// closed now, unless the client still waits for a farewell, and somebody owes it.
+func (d *duplex) leave(err error) {
+	s := d.socket
+	s.mu.Lock()
+	d.left = d.owed && mayBeAnswered(err)
+	if d.left {
+		s.srv.remain(d)
+	}
+	left := d.left
+	s.mu.Unlock()
+	if !left {
+		_ = d.conn.Close()
+	}
+}
+
+// mayBeAnswered reports whether what ended a connection leaves it open for a close frame in answer.
+func mayBeAnswered(err error) bool {
+	_, ok := errors.AsType[*WebSocketError](err)
+	return ok
 }
 
 // closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
 // locked.
 func (s *Socket) closeCode() int {
-	err := s.ending()
-	if err == nil && !s.srv.isClosing() {
-		return 0
+	code := closeCodeFor(s.ending())
+	if code == 0 && s.srv.isClosing() {
+		return closeGoingAway
 	}
-	broken, ok := errors.AsType[*WebSocketError](err)
+	return code
+}
+
+// closeCodeFor is the code that answers what ended a connection; 0 means none.
+func closeCodeFor(err error) int {
+	ended, ok := errors.AsType[*WebSocketError](err)
 	switch {
-	case ok && !broken.Peer:
-		return broken.Code
+	case ok && ended.Code != closeNoStatus:
+		return ended.Code
 	case errors.Is(err, ErrInvalidUTF8):
 		return closeInvalidData
-	case s.srv.isClosing():
-		return closeGoingAway
 	}
 	return 0
 }
@@ -126,7 +188,7 @@ func (d *duplex) readLoop() {
 		if err != nil {
 			s.srv.parted(d)
 			s.readFailed(err)
-			_ = d.conn.Close()
+			d.leave(err)
 			return
 		}
 		if !d.receive(data, binary) {

@@ -269,11 +269,17 @@ func (s *Socket) write(t taken, block bool) {
 func (s *Socket) goBlocking(t taken, appended bool) {
 	s.mu.Lock()
 	s.blocking = true
-	closed := s.state == stateClosed
+	closed, code := s.state == stateClosed, s.closeCode()
 	s.mu.Unlock()
-	if closed {
+	switch {
+	case closed && appended:
 		_ = t.link.conn.Close() // the client does not read; a close frame would not reach it
 		s.settle(&t)
+		t.link.saidFarewell(false)
+		return
+	case closed:
+		s.settle(&t)
+		t.link.farewell(code)
 		return
 	}
 	go s.writeBlocking(t, appended)
@@ -323,12 +329,15 @@ func (s *Socket) written(t *taken, err error) bool {
 	s.inFlight--
 	s.buffered -= t.size
 	s.traffic.out.add(len(t.batch.packets), t.size)
+	handed := t.batch.packets
 	if err != nil || t.refused {
-		s.keepUnsent(t.unwritten())
+		unwritten := t.unwritten()
+		handed = handed[:len(handed)-len(unwritten)]
+		s.keepUnsent(unwritten)
 		s.srv.countStalled(err)
 	}
 	if err == nil {
-		s.noteDrain(t.batch.packets)
+		s.noteDrain(handed)
 	}
 	s.srv.batches.put(t.batch)
 	switch {
@@ -338,13 +347,14 @@ func (s *Socket) written(t *taken, err error) bool {
 		s.finish(ForcedClose, nil, true)
 	case s.pending() && s.hold != holdBoth:
 		if s.srv.cfg.Conflate != nil { // user code: not under the token
-			s.writing = false
+			blocking := s.blocking
+			s.writing, s.blocking = false, false
 			s.conflate()
 			if s.writing || s.state == stateClosed || !s.pending() {
 				s.mu.Unlock()
 				return false
 			}
-			s.writing = true
+			s.writing, s.blocking = true, blocking
 		}
 		*t = s.take()
 		s.mu.Unlock()

@@ -38,9 +38,10 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 		return
 	}
 	socket.startHeartbeat()
+	// Behind the answer, even one that panics, and on a goroutine of its own, since some frameworks send the
+	// answer when the handler returns.
+	defer func() { go socket.connected() }()
 	s.answerHandshake(x, socket)
-	// On a goroutine of its own, since some frameworks send the answer when the handler returns.
-	go socket.connected()
 }
 
 // answerAs fixes the form that answers to polls have.
@@ -100,10 +101,8 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 	s.takeOver(x, engine, socket, true, func(link *duplex) bool {
 		if err := s.register(socket, WebSocket); err != nil {
 			// The server is closing, or somebody just took the same id or the last place.
-			s.refused(err, socket.RemoteAddr(), socket.Request)
-			_ = link.conn.AppendClose(err.closeCode(), "")
-			_, _ = link.conn.Flush(false)
-			s.linger(link)
+			s.refusedTooLate(err, socket)
+			s.dismiss(link, err.closeCode())
 			return false
 		}
 		link.base64 = p.base64

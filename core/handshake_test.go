@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"regexp"
 	"strings"
@@ -173,6 +174,14 @@ func TestConfigErrorsNameEveryField(t *testing.T) {
 	for _, field := range []string{"PingInterval", "PingTimeout", "UpgradeTimeout", "MaxPayload", "Transports"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("the error does not name %s: %v", field, err)
+		}
+	}
+	for _, never := range []core.Config{
+		{PingInterval: math.MaxInt64, WriteTimeout: time.Minute},
+		{PingInterval: 20 * 24 * time.Hour, PingTimeout: 5 * 24 * time.Hour, WriteTimeout: time.Minute},
+	} {
+		if _, err := core.NewServer(never); err == nil || strings.Count(err.Error(), "\n") > 0 || !strings.Contains(err.Error(), "PingInterval") {
+			t.Errorf("%v: %v", never.PingInterval, err)
 		}
 	}
 	if _, err := core.NewServer(core.Config{MaxPayload: 100, MaxBuffered: 399}); err == nil {

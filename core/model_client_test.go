@@ -60,6 +60,7 @@ type peer struct {
 	probeRest  int // the last rest before which an upgrade was under way
 	answeredAt time.Time
 	resumed    time.Time // reading
+	parting    time.Time // a close frame, or what is answered by one, was sent
 
 	outbox   []parser.Packet
 	toServer ledger // guarded by app.mu, as what the application knows is

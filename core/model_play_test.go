@@ -162,6 +162,7 @@ func (w *world) playEnd(p *peer, a action) {
 		if p.onWS {
 			p.cause(core.TransportClose, true)
 			p.over = true
+			p.parting = time.Now()
 			p.ws.SendClose(1000)
 		}
 	case cut:
@@ -191,6 +192,7 @@ func (w *world) playEnd(p *peer, a action) {
 		if p.onWS {
 			p.cause(core.TransportError, true)
 			p.over = true
+			p.parting = time.Now()
 			p.ws.SendText("4" + strings.Repeat("x", maxPayload))
 		}
 	default:
@@ -272,6 +274,12 @@ func (p *peer) stall(stalled bool) {
 	p.resumed = time.Now()
 	p.ws.Stall(stalled)
 	p.noteIdle()
+}
+
+// partsSlowly reports whether the client has sent a close frame, or broken a rule, and does not read, so that a
+// write that is under way gets some time.
+func (p *peer) partsSlowly() bool {
+	return p.stalled && !p.parting.IsZero() && time.Since(p.parting) <= 5*time.Second
 }
 
 // noteIdle notes since when the client may have kept the server waiting.

@@ -54,6 +54,11 @@ func (s *Socket) servePoll(x Exchange) {
 			s.mu.Lock()
 			if result == Gone && s.state != stateClosed {
 				s.poll = nil
+				if s.link != nil { // the client has what it wanted, see adopt
+					s.nudged = false
+					s.mu.Unlock()
+					return
+				}
 				s.finish(TransportError, ErrDisconnected, false)
 				return
 			}
@@ -187,6 +192,9 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	}
 	s.buffered -= size
 	s.traffic.out.add(len(packets), size)
+	if s.link != nil && len(packets) == 1 && packets[0].Type == parser.Noop {
+		err = nil // nobody misses it
+	}
 	if err == nil {
 		s.noteDrain(packets)
 	} else {

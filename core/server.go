@@ -213,6 +213,16 @@ func (s *Server) mayLeave(link *duplex) bool {
 	return !cut && !parted
 }
 
+// dismiss is the end of a connection that has become no session's, on its reading goroutine.
+func (s *Server) dismiss(link *duplex, code int) {
+	s.parting(link)
+	_ = link.conn.AppendClose(code, "")
+	if _, err := link.conn.Flush(true); err != nil {
+		_ = link.conn.Close()
+	}
+	s.linger(link)
+}
+
 // linger is the end of a connection's reading goroutine: it waits for the client and closes.
 func (s *Server) linger(link *duplex) {
 	s.parting(link)
@@ -232,6 +242,18 @@ func (s *Server) parted(link *duplex) {
 	defer s.mu.Unlock()
 	link.parted = true
 	delete(s.leavings, link)
+}
+
+// remain takes parted back: the reading goroutine leaves, but the connection is closed by somebody else, who calls
+// parted and leave then, and is not to take too long.
+func (s *Server) remain(link *duplex) {
+	s.mu.Lock()
+	link.parted = false
+	s.busy++
+	s.mu.Unlock()
+	if s.mayLeave(link) {
+		time.AfterFunc(lingerTimeout, func() { _ = link.conn.Close() })
+	}
 }
 
 func (s *Server) cutPartings() {

@@ -58,7 +58,7 @@ type Socket struct {
 
 	beat heartbeat
 
-	inFlight uint8 // writes and answers that are under way
+	inFlight uint16 // writes and answers that are under way
 
 	revision uint8 // fixed by the handshake, as is how answers to polls look:
 	base64   bool  // the client cannot take binary (revision 3)
@@ -80,11 +80,11 @@ type Socket struct {
 	holdSet    bool
 	conflating bool // the application is asked what to send; messages wait
 
-	nudged    bool  // the waiting GET is to be answered even if there is nothing to say
-	answering uint8 // polls that are being answered; a client may send one before the last is accounted for
-	posting   bool  // a POST is being read or delivered
-	probing   bool  // probe's probe was answered
-	free      uint8 // polls that are still answered at once while probing
+	nudged    bool   // the waiting GET is to be answered even if there is nothing to say
+	answering uint16 // polls that are being answered; a client may send one before the last is accounted for
+	posting   bool   // a POST is being read or delivered
+	probing   bool   // probe's probe was answered
+	free      uint8  // polls that are still answered at once while probing
 	upgraded  bool
 }
 
@@ -291,6 +291,14 @@ func (s *Socket) close(why CloseReason, err error) {
 // finish is the only way to the closed state. It is called with mu locked, in another state, and
 // unlocks it. holder says that the caller holds the write token.
 func (s *Socket) finish(why CloseReason, err error, holder bool) {
+	if s.hold != holdNone && s.link != nil && !s.writing && s.pending() {
+		s.letGo() // what was held back only for a better moment
+		s.mu.Lock()
+		if s.state == stateClosed {
+			s.mu.Unlock()
+			return
+		}
+	}
 	if s.leaving && s.state == stateClosing {
 		why, err = ForcedClose, nil // the client may be faster than we are in closing its side
 	}
@@ -318,8 +326,11 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	s.passTurn()
 	free := holder || !s.writing
 	s.writing = true // for good: nobody else shall write
-	blocking := s.blocking && !holder
+	blocking := s.blocking && !holder && !mayBeAnswered(err)
 	code := s.closeCode()
+	if link != nil && !free && !blocking {
+		link.owed = true
+	}
 	deliver := s.closeDue()
 	s.mu.Unlock()
 

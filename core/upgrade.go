@@ -15,11 +15,7 @@ func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket
 		if socket.probeUpgrade(link) {
 			return true
 		}
-		_ = link.conn.AppendClose(0, "")
-		if done, err := link.conn.Flush(false); !done || err != nil {
-			_ = link.conn.Close()
-		}
-		s.linger(link)
+		s.dismiss(link, closeCodeFor(link.ended))
 		return false
 	})
 }
@@ -39,9 +35,7 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 	s.probe = link
 	s.mu.Unlock()
 	began := time.Now()
-	if s.answerProbe(link) && s.adopt(link) {
-		s.srv.counters.upgraded.Add(1)
-		s.srv.counters.upgrades.observe(time.Since(began))
+	if s.answerProbe(link) && s.adopt(link, began) {
 		return true
 	}
 	s.srv.counters.upgradesFailed.Add(1)
@@ -58,11 +52,13 @@ func (s *Socket) answerProbe(link *duplex) bool {
 	for {
 		data, binary, err := link.conn.ReadMessage()
 		if err != nil {
+			link.ended = err
 			return false
 		}
 		p, err := s.codec().DecodeFrame(data, binary)
 		switch {
 		case err != nil:
+			link.ended = err
 			return false
 		case p.Type == parser.Upgrade:
 			return true
@@ -124,8 +120,8 @@ func (s *Socket) endProbing(link *duplex) {
 // writes to it, wakes and says farewell. Called with the socket's mu locked.
 func (d *duplex) retire() { _ = d.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// adopt makes the candidate the session's transport.
-func (s *Socket) adopt(link *duplex) bool {
+// adopt makes the candidate, which came at the given time, the session's transport.
+func (s *Socket) adopt(link *duplex, came time.Time) bool {
 	s.mu.Lock()
 	if s.probe != link || s.leaving {
 		s.mu.Unlock()
@@ -136,6 +132,8 @@ func (s *Socket) adopt(link *duplex) bool {
 	s.probe, s.probing = nil, false
 	s.link, s.upgraded = link, true
 	s.nudge()
+	s.srv.counters.upgraded.Add(1)
+	s.srv.counters.upgrades.observe(time.Since(came))
 	s.debug(scopeSocket, "upgraded")
 
 	s.mu.Lock()

@@ -139,6 +139,13 @@ func (s *Server) refused(e *RequestError, remote string, request func() *http.Re
 	}
 }
 
+// refusedTooLate is refused for a handshake that has become a WebSocket: there is no request that
+// http.ErrAbortHandler could end.
+func (s *Server) refusedTooLate(e *RequestError, socket *Socket) {
+	defer func() { _ = recover() }()
+	s.refused(e, socket.RemoteAddr(), socket.Request)
+}
+
 func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
 	s.refused(e, x.RemoteAddr(), x.Request)
 	if upgrade {

@@ -60,7 +60,8 @@ type DeflateOptions struct {
 // demands of frames is the engine's to check, but for UTF-8.
 type WebSocketConn interface {
 	// ReadMessage waits for the next message. The data belongs to the caller. A *WebSocketError
-	// tells of close frames and broken rules; any other error means that the connection is gone.
+	// tells of close frames and broken rules, which are answered by AppendClose only; any other error
+	// means that the connection is gone.
 	ReadMessage() (data []byte, binary bool, err error)
 	// Buffered reports whether input is left that was read together with the last message.
 	Buffered() bool
@@ -111,6 +112,7 @@ func (e *WebSocketError) Unwrap() error { return e.Err }
 // The close codes of RFC 6455 that the core and its engines use.
 const (
 	closeGoingAway     = 1001
+	closeNoStatus      = 1005 // stands for a close frame without code
 	closeInvalidData   = 1007
 	closeTryAgainLater = 1013
 )

@@ -101,6 +101,7 @@ func closeIdleUpgrades(next http.Handler, timeout time.Duration) http.Handler {
 		}
 		touched := &touchWriter{ResponseWriter: w}
 		timer := time.AfterFunc(timeout, touched.closeUntouched)
+		defer touched.touch() // net/http's writer is nobody's then; this waits for closeUntouched
 		defer timer.Stop()
 		next.ServeHTTP(touched, r)
 	})
@@ -122,9 +123,12 @@ func (w *touchWriter) touch() (first bool) {
 }
 
 func (w *touchWriter) closeUntouched() {
-	if !w.touch() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.touched {
 		return
 	}
+	w.touched = true
 	if conn, _, err := http.NewResponseController(w.ResponseWriter).Hijack(); err == nil {
 		_ = conn.Close()
 	}

@@ -127,8 +127,9 @@ func (x *exchange) Respond(status int, body []byte) error {
 }
 
 const (
-	// largeAnswer is what the operating system may not take at once from a client that reads slowly.
-	largeAnswer = 16 << 10
+	// largeAnswer is what may not leave at once for a client that reads slowly. Less goes into net/http's
+	// own buffer of 4 KiB.
+	largeAnswer = 2 << 10
 	// progress is what must have left within the write timeout.
 	progress = 64 << 10
 )

@@ -24,17 +24,15 @@ func (c *connection) readControl(h ws.Header) error {
 	return nil
 }
 
-// closed answers a close frame in kind and returns the error for it.
+// closed returns the error for a close frame.
 func (c *connection) closed(data []byte) error {
 	if len(data) == 0 {
-		_ = c.AppendClose(0, "")
 		return &core.WebSocketError{Peer: true, Code: int(ws.StatusNoStatusRcvd)}
 	}
 	code, reason := ws.ParseCloseFrameData(data) // no code in a single byte
 	if !mayBeSent(code) || !utf8.ValidString(reason) {
 		return c.refuse(ws.StatusProtocolError, "invalid close frame", nil)
 	}
-	_ = c.AppendClose(int(code), "")
 	return &core.WebSocketError{Peer: true, Code: int(code), Text: reason}
 }
 

@@ -131,8 +131,7 @@ func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed
 	return h, compressed, nil
 }
 
-// refuse appends the close frame for a client that broke a rule, and returns the error that says so.
+// refuse returns the error for a client that broke a rule.
 func (c *connection) refuse(code ws.StatusCode, text string, cause error) error {
-	_ = c.AppendClose(int(code), "")
 	return &core.WebSocketError{Code: int(code), Text: text, Err: cause}
 }

@@ -198,7 +198,8 @@ func TestHostileFrames(t *testing.T) {
 			// More follows, that nobody is to read.
 			go func() { _, _ = io.WriteString(far.conn, c.frames+frame(fin|text, "after")) }()
 			wantError(t, server, false, c.code)
-			// The client is told by the engine, and what the core says about it is dropped.
+			// The core tells the client, and what comes after that is dropped.
+			_ = server.AppendClose(c.code, "")
 			_ = server.AppendClose(4000, "")
 			_ = server.AppendMessage([]byte("x"), false, false)
 			flush(t, server)
@@ -227,15 +228,14 @@ func TestCloseFrames(t *testing.T) {
 		payload string
 		code    int
 		text    string
-		echo    string
 	}{
-		"empty":                {"", 1005, "", ""},
-		"1000":                 {closeFrame(1000), 1000, "", closeFrame(1000)},
-		"1001 with a reason":   {closeFrame(1001) + "tab closed €", 1001, "tab closed €", closeFrame(1001)},
-		"1012":                 {closeFrame(1012), 1012, "", closeFrame(1012)},
-		"1014":                 {closeFrame(1014), 1014, "", closeFrame(1014)},
-		"3000":                 {closeFrame(3000), 3000, "", closeFrame(3000)},
-		"4999, longest reason": {closeFrame(4999) + strings.Repeat("x", 123), 4999, strings.Repeat("x", 123), closeFrame(4999)},
+		"empty":                {"", 1005, ""},
+		"1000":                 {closeFrame(1000), 1000, ""},
+		"1001 with a reason":   {closeFrame(1001) + "tab closed €", 1001, "tab closed €"},
+		"1012":                 {closeFrame(1012), 1012, ""},
+		"1014":                 {closeFrame(1014), 1014, ""},
+		"3000":                 {closeFrame(3000), 3000, ""},
+		"4999, longest reason": {closeFrame(4999) + strings.Repeat("x", 123), 4999, strings.Repeat("x", 123)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, far := connect(t, terms())
@@ -247,8 +247,10 @@ func TestCloseFrames(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			wantError(t, server, true, c.code)
-			flush(t, server)
-			far.want(fin|closing, c.echo)
+			// It is for the core to answer: the goroutine that reads writes nothing.
+			if n := server.Unflushed(); n != 0 {
+				t.Errorf("%d bytes were written", n)
+			}
 		})
 	}
 }

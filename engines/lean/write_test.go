@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/goengineio/engineio/core"
 )
 
 // TestFramesLeaveTogether: nothing but Flush writes, and one Flush brings all in their order.
@@ -83,67 +81,6 @@ func TestAppendClose(t *testing.T) {
 				t.Errorf("something came after the close frame, or %v", err)
 			}
 		})
-	}
-}
-
-// TestReaderAnswersBesideTheWriter: while one goroutine appends and flushes, the reader appends the
-// answer to a close frame. Frames stay whole, and the close frame is the last one.
-func TestReaderAnswersBesideTheWriter(t *testing.T) {
-	for range 20 {
-		server, c := connect(t, terms())
-		var wg sync.WaitGroup
-		wg.Go(func() { // the reader
-			var ws *core.WebSocketError
-			if _, _, err := server.ReadMessage(); !errors.As(err, &ws) || ws.Code != 1000 {
-				t.Errorf("read: %v", err)
-			}
-		})
-		stop := make(chan struct{})
-		wg.Go(func() { // the writer
-			for {
-				_ = server.AppendMessage([]byte(pattern(300)), true, false)
-				_ = server.AppendFrame([]byte("\x81\x05frame"))
-				_ = server.AppendPong([]byte("pong"))
-				if _, err := server.Flush(true); err != nil {
-					t.Errorf("flush: %v", err)
-				}
-				select {
-				case <-stop:
-					return
-				default:
-				}
-			}
-		})
-		closed := make(chan struct{})
-		go func() { // the client
-			defer close(closed)
-			sent := false
-			for {
-				first, payload, err := readFrame(c.r)
-				switch {
-				case err != nil:
-					t.Errorf("client: %v", err)
-					return
-				case first == fin|closing:
-					return
-				case first == fin|binaryData && payload != pattern(300), first == fin|text && payload != "frame",
-					first == fin|pong && payload != "pong":
-					t.Errorf("a frame %#x of %d bytes is broken", first, len(payload))
-				}
-				if !sent {
-					sent = true
-					c.send(frame(fin|closing, closeFrame(1000)))
-				}
-			}
-		}()
-		<-closed
-		close(stop)
-		wg.Wait()
-		flush(t, server)
-		_ = server.Close()
-		if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
-			t.Fatalf("%d bytes after the close frame, %v", len(rest), err)
-		}
 	}
 }
 

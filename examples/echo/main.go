@@ -134,7 +134,7 @@ func (a *app) message(s *core.Socket, m core.Message) {
 		command(s, string(m.Data))
 		return
 	}
-	if a.options.clientSuite && a.suite.answer(s, m) {
+	if a.options.clientSuite && !m.Binary && a.suite.answer(s, m) {
 		return
 	}
 	if a.options.broadcast && !m.Binary && bytes.HasPrefix(m.Data, []byte("B:")) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -94,10 +95,8 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 		wired.Consumed(frameSize(len(data)))
 		return nil
 	})
-	ws.SetCloseHandler(func(code int, _ string) error {
-		// The library's own takes a timer, and more stack than a connection has at rest.
-		body := websocket.FormatCloseMessage(code, "")
-		wired.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(body))}, body, true)
+	ws.SetCloseHandler(func(int, string) error { // who may write answers
+		c.closed.Store(true)
 		return nil
 	})
 	ws.SetReadLimit(wireLimit)
@@ -136,6 +135,7 @@ type connection struct {
 
 	deflate *core.DeflateOptions // nil unless negotiated
 	closing bool                 // a close frame was appended
+	closed  atomic.Bool          // the client's close frame was read
 }
 
 func (c *connection) Buffered() bool { return c.wire.Unread() }

@@ -33,12 +33,17 @@ func (c *connection) AppendPong(data []byte) error {
 
 // AppendClose implements core.WebSocketConn.
 func (c *connection) AppendClose(code int, reason string) error {
+	if c.closing {
+		return nil
+	}
+	c.closing = true
 	var data []byte
 	if code != 0 {
 		data = websocket.FormatCloseMessage(code, reason)
 	}
-	c.closing = true
-	if c.wire.Ended() { // in answer to the client's
+	if c.closed.Load() && reason == "" {
+		// The library's own way takes a timer, and more stack than a connection has at rest.
+		c.wire.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(data))}, data, true)
 		return nil
 	}
 	return unlessClosing(c.ws.WriteControl(websocket.CloseMessage, data, time.Time{}))

@@ -195,13 +195,6 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Ended reports whether the last frame is collected.
-func (c *Conn) Ended() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
-}
-
 // WriteFrame is Write for a frame.
 func (c *Conn) WriteFrame(head, payload []byte, last bool) {
 	c.mu.Lock()
