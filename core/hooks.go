@@ -57,8 +57,9 @@ func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upg
 // OnClose sets the callback for the session's end. It is called exactly once, as the last callback,
 // on a goroutine of its own, if it was set before the end. The error says more than the reason
 // where there is more to say, and may be nil; Unsent tells which messages were never handed over.
-// It waits for callbacks and hooks that run, and for a write that is under way, which a cut connection
-// ends at once, and an answer to a poll whose client does not read within Config.WriteTimeout.
+// It waits for callbacks and hooks that run, and for a write that is under way: a cut connection ends
+// that at once, a client that has sent a close frame gets 5 s to read it, and an answer to a poll ends
+// within Config.WriteTimeout.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 
 // OnPacket sets the callback for every packet of the client, messages included, before it is acted
