@@ -14,8 +14,9 @@ type duplex struct {
 	base64 bool // the client cannot take binary
 	parted bool // nothing more is read, and it is closed soon; guarded by the server's mu
 	// Guarded by the socket's mu:
-	owed bool // somebody is about to say farewell, who may have to wait for the network
-	left bool // the reading goroutine has left, and whoever owes the farewell closes the connection
+	owed  bool // somebody is about to say farewell, who may have to wait for the network
+	reads bool // the client has ended the session, or broken a rule, and may well read what it is sent
+	left  bool // the reading goroutine has left, and whoever owes the farewell closes the connection
 	// Used by the reading goroutine alone:
 	ended   error // what ended a candidate
 	adopted bool  // the connection is the session's transport
@@ -147,6 +148,12 @@ func (d *duplex) leave(err error) {
 	if !left {
 		_ = d.conn.Close()
 	}
+}
+
+// clientReads reports whether the session's end is the doing of a client that may be there still.
+func clientReads(why CloseReason, err error) bool {
+	return why == ParseError || why == TransportClose && err == nil || mayBeAnswered(err) ||
+		errors.Is(err, ErrInvalidUTF8) || errors.Is(err, ErrHeartbeat)
 }
 
 // mayBeAnswered reports whether what ended a connection leaves it open for a close frame in answer.

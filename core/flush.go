@@ -269,20 +269,19 @@ func (s *Socket) write(t taken, block bool) {
 func (s *Socket) goBlocking(t taken, appended bool) {
 	s.mu.Lock()
 	s.blocking = true
-	closed, code := s.state == stateClosed, s.closeCode()
+	closed, code, reads := s.state == stateClosed, s.closeCode(), t.link.reads
 	s.mu.Unlock()
 	switch {
-	case closed && appended:
+	case !closed || reads:
+		go s.writeBlocking(t, appended)
+	case appended:
 		_ = t.link.conn.Close() // the client does not read; a close frame would not reach it
 		s.settle(&t)
 		t.link.saidFarewell(false)
-		return
-	case closed:
+	default:
 		s.settle(&t)
 		t.link.farewell(code)
-		return
 	}
-	go s.writeBlocking(t, appended)
 }
 
 func (s *Socket) writeBlocking(t taken, appended bool) {
@@ -321,6 +320,16 @@ func (s *Socket) written(t *taken, err error) bool {
 	s.mu.Lock()
 	if s.state == stateClosed {
 		code := s.closeCode()
+		if s.out != nil && err == nil && !t.refused && !t.last { // finish has left this to us
+			s.inFlight--
+			s.noteDrain(t.batch.packets)
+			s.srv.batches.put(t.batch)
+			*t = s.take()
+			s.mu.Unlock()
+			return true
+		}
+		s.keepUnsent(s.waiting())
+		s.out = nil
 		s.mu.Unlock()
 		s.settle(t)
 		t.link.farewell(code) // on behalf of whoever closed the session

@@ -58,7 +58,7 @@ func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upg
 // on a goroutine of its own, if it was set before the end. The error says more than the reason
 // where there is more to say, and may be nil; Unsent tells which messages were never handed over.
 // It waits for callbacks and hooks that run, and for a write that is under way: a cut connection ends
-// that at once, a client that has sent a close frame gets 5 s to read it, and an answer to a poll ends
+// that at once, a client that has closed, or broken a rule, gets 5 s to read it, and an answer to a poll ends
 // within Config.WriteTimeout.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 

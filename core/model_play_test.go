@@ -156,6 +156,9 @@ func (w *world) playEnd(p *peer, a action) {
 	switch a.kind {
 	case clientCloses:
 		p.cause(core.TransportClose, true)
+		if p.onWS {
+			p.parting = time.Now()
+		}
 		p.queue(parser.Packet{Type: parser.Close})
 		p.pump()
 	case closeFrame:
@@ -253,6 +256,7 @@ func (w *world) badInput(p *peer, n int) {
 	if p.onWS {
 		p.pump()
 		p.cause(reason, true)
+		p.parting = time.Now()
 		p.ws.SendText(input)
 		return
 	}

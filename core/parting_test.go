@@ -231,33 +231,53 @@ func TestClientClosesDuringAWrite(t *testing.T) {
 	})
 }
 
+// waitEngine makes connections that bring nothing out without waiting, as over TLS.
+type waitEngine struct{ coretest.Engine }
+
+type waitConn struct{ core.WebSocketConn }
+
+func (e waitEngine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	inner, err := e.Engine.Accept(conn, buffered, r, o)
+	return waitConn{inner}, err
+}
+
+func (c waitConn) Flush(block bool) (bool, error) {
+	if !block {
+		return c.Unflushed() == 0, nil
+	}
+	time.Sleep(time.Millisecond)
+	return c.WebSocketConn.Flush(true)
+}
+
 // What callbacks have sent is not lost because the session's end came in the same segment.
 func TestRepliesGoBeforeTheEnd(t *testing.T) {
+	engines := map[string]core.WebSocketEngine{"at once": nil, "waiting": waitEngine{}}
 	for name, end := range map[string]func(*coretest.WebSocket){
-		"close frame":     func(ws *coretest.WebSocket) { ws.SendClose(1000) },
-		"close packet":    func(ws *coretest.WebSocket) { ws.SendText("1") },
-		"wrong heartbeat": func(ws *coretest.WebSocket) { ws.SendText("2") },
-		"unknown packet":  func(ws *coretest.WebSocket) { ws.SendText("9") },
-		"invalid UTF-8":   func(ws *coretest.WebSocket) { ws.SendText("4\xff") },
+		"close frame":            func(ws *coretest.WebSocket) { ws.SendClose(1000) },
+		"close packet":           func(ws *coretest.WebSocket) { ws.SendText("1") },
+		"close packet and frame": func(ws *coretest.WebSocket) { ws.SendText("1"); ws.SendClose(1000) },
+		"wrong heartbeat":        func(ws *coretest.WebSocket) { ws.SendText("2") },
+		"unknown packet":         func(ws *coretest.WebSocket) { ws.SendText("9") },
+		"invalid UTF-8":          func(ws *coretest.WebSocket) { ws.SendText("4\xff") },
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
-					s.OnMessage(func(m core.Message) { _ = s.Send(m) })
-				}})
-				ws, _ := b.openWS(ws4)
-				synctest.Wait()
-				ws.SendText("4a") // read together, with what follows
-				ws.SendText("4b")
-				end(ws)
-				b.wantFrame(ws, "4a")
-				b.wantFrame(ws, "4b")
-				if f, ok := ws.Next(); !ok || !f.Close {
-					t.Errorf("%+v %v", f, ok)
-				}
-				ws.Cut()
-				b.end()
+		for how, engine := range engines {
+			t.Run(name+", "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t, core.Config{WebSocketEngine: engine})
+					ws, _ := b.openWS(ws4)
+					synctest.Wait()
+					ws.SendText("4a") // read together, with what follows
+					ws.SendText("4b")
+					end(ws)
+					b.wantFrame(ws, "4a")
+					b.wantFrame(ws, "4b")
+					if f, ok := ws.Next(); !ok || !f.Close {
+						t.Errorf("%+v %v", f, ok)
+					}
+					ws.Cut()
+					b.end()
+				})
 			})
-		})
+		}
 	}
 }

@@ -228,11 +228,11 @@ func (s *Server) linger(link *duplex) {
 	s.parting(link)
 	for {
 		if _, _, err := link.conn.ReadMessage(); err != nil {
-			break
+			s.parted(link)
+			link.leave(err)
+			return
 		}
 	}
-	s.parted(link)
-	_ = link.conn.Close()
 }
 
 // parted tells that the reading goroutine is about to close a connection. Whoever writes the close

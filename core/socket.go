@@ -299,6 +299,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 			return
 		}
 	}
+	reads := clientReads(why, err)
 	if s.leaving && s.state == stateClosing {
 		why, err = ForcedClose, nil // the client may be faster than we are in closing its side
 	}
@@ -308,7 +309,8 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 	s.srv.clock.forget(s)
 	s.buffered = 0
-	if !s.leaveToPoll() {
+	behind := reads && s.link != nil && s.writing && !holder // what waits is for the token's holder to take
+	if !behind && !s.leaveToPoll() {
 		s.keepUnsent(s.waiting())
 		s.out = nil
 	}
@@ -326,10 +328,10 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	s.passTurn()
 	free := holder || !s.writing
 	s.writing = true // for good: nobody else shall write
-	blocking := s.blocking && !holder && !mayBeAnswered(err)
+	blocking := s.blocking && !holder && !reads
 	code := s.closeCode()
-	if link != nil && !free && !blocking {
-		link.owed = true
+	if link != nil && !blocking {
+		link.owed, link.reads = true, reads
 	}
 	deliver := s.closeDue()
 	s.mu.Unlock()
@@ -351,6 +353,8 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 			link.farewell(code)
 		case blocking:
 			_ = link.conn.Close()
+		default:
+			s.srv.parting(link) // bounds the reading, should the token's holder have to wait
 		} // otherwise the token's holder finds the session closed and says farewell
 	}
 	if deliver {

@@ -25,9 +25,7 @@ type message struct {
 	complete   bool
 }
 
-// ReadMessage implements core.WebSocketConn. A connection that broke a rule has had a close frame
-// with the error's code appended, one that was closed by the client the answer to that; they leave
-// with the next Flush. The error stays: later calls return the same one.
+// ReadMessage implements core.WebSocketConn. The error stays: later calls return the same one.
 //
 // It waits for frames itself, rather than further down: an idle session's stack is as deep as the
 // wait. By way of ws.ReadHeader it takes 4 KiB instead of 2.
