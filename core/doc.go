@@ -54,6 +54,10 @@
 // the mutex and acts afterwards: the registry, the waiting poll, the probe, the connection. What was sent
 // while a poll waited is left to that poll, and OnClose follows its answer.
 //
+// A WebSocket ends with a close frame, which the write token's holder writes, or whoever finds the token free.
+// Where that has to wait for the network the frame is owed, and a reading goroutine that has nothing more to
+// read leaves the closing of the connection to whoever owes it.
+//
 // Data: what is handed to OnMessage belongs to the callback. What is handed to Send must not be
 // changed until it has been written.
 package core

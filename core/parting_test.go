@@ -189,14 +189,22 @@ func TestUpgradeDurationLeavesTheApplicationOut(t *testing.T) {
 	})
 }
 
-// lateEngine makes connections whose Flush begins late, as for a goroutine that loses its processor.
-type lateEngine struct{ coretest.Engine }
+// wrappingEngine makes connections that are made into others.
+type wrappingEngine struct {
+	coretest.Engine
+	wrap func(core.WebSocketConn) core.WebSocketConn
+}
 
+func (e wrappingEngine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
+	inner, err := e.Engine.Accept(conn, buffered, r, o)
+	return e.wrap(inner), err
+}
+
+// lateConn begins to flush late, as a goroutine does that loses its processor.
 type lateConn struct{ core.WebSocketConn }
 
-func (e lateEngine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	inner, err := e.Engine.Accept(conn, buffered, r, o)
-	return lateConn{inner}, err
+func lateEngine() core.WebSocketEngine {
+	return wrappingEngine{wrap: func(c core.WebSocketConn) core.WebSocketConn { return lateConn{c} }}
 }
 
 func (c lateConn) Flush(block bool) (bool, error) {
@@ -207,7 +215,7 @@ func (c lateConn) Flush(block bool) (bool, error) {
 // A client that closes while a write is under way gets the rest of it, and a close frame.
 func TestClientClosesDuringAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, core.Config{WebSocketEngine: lateEngine{}})
+		b := newBench(t, core.Config{WebSocketEngine: lateEngine()})
 		ws, s := b.openWS(ws4)
 		time.Sleep(time.Second)
 		go func() { _ = s.Send(core.Text("x")) }()
@@ -231,14 +239,11 @@ func TestClientClosesDuringAWrite(t *testing.T) {
 	})
 }
 
-// waitEngine makes connections that bring nothing out without waiting, as over TLS.
-type waitEngine struct{ coretest.Engine }
-
+// waitConn brings nothing out without waiting, as over TLS.
 type waitConn struct{ core.WebSocketConn }
 
-func (e waitEngine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	inner, err := e.Engine.Accept(conn, buffered, r, o)
-	return waitConn{inner}, err
+func waitEngine() core.WebSocketEngine {
+	return wrappingEngine{wrap: func(c core.WebSocketConn) core.WebSocketConn { return waitConn{c} }}
 }
 
 func (c waitConn) Flush(block bool) (bool, error) {
@@ -251,7 +256,7 @@ func (c waitConn) Flush(block bool) (bool, error) {
 
 // What callbacks have sent is not lost because the session's end came in the same segment.
 func TestRepliesGoBeforeTheEnd(t *testing.T) {
-	engines := map[string]core.WebSocketEngine{"at once": nil, "waiting": waitEngine{}}
+	engines := map[string]core.WebSocketEngine{"at once": nil, "waiting": waitEngine()}
 	for name, end := range map[string]func(*coretest.WebSocket){
 		"close frame":            func(ws *coretest.WebSocket) { ws.SendClose(1000) },
 		"close packet":           func(ws *coretest.WebSocket) { ws.SendText("1") },
@@ -280,4 +285,38 @@ func TestRepliesGoBeforeTheEnd(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Messages that Conflate is being asked about are nobody's to send when the client closes meanwhile.
+func TestClientClosesDuringConflate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var calls atomic.Int32
+		b := newBench(t, core.Config{WebSocketEngine: waitEngine(), Conflate: func(_ *core.Socket, m []core.Message) []core.Message {
+			if calls.Add(1) == 1 {
+				<-release
+			}
+			return m
+		}})
+		ws, s := b.openWS(ws4)
+		time.Sleep(time.Second)
+		go func() { _ = s.Send(core.Text("asked about")) }()
+		synctest.Wait()
+		_ = s.Send(core.Text("sent meanwhile"))
+		ws.Ping("x") // its pong is under way when the client closes
+		ws.SendClose(1000)
+		time.Sleep(time.Second)
+		if f, ok := ws.Next(); !ok || !f.Pong {
+			t.Errorf("%+v %v", f, ok)
+		}
+		if f, ok := ws.Next(); !ok || !f.Close {
+			t.Errorf("%+v %v", f, ok)
+		}
+		close(release)
+		b.wantEvent("close: transport close")
+		if n := s.Unsent(); n != 2 {
+			t.Errorf("%d messages are unsent", n)
+		}
+		b.end()
+	})
 }

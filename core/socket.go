@@ -309,7 +309,8 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 	s.srv.clock.forget(s)
 	s.buffered = 0
-	behind := reads && s.link != nil && s.writing && !holder // what waits is for the token's holder to take
+	// What waits behind a write is the token's holder's to bring, but for what Conflate has not seen.
+	behind := reads && s.link != nil && s.writing && !holder && s.srv.cfg.Conflate == nil
 	if !behind && !s.leaveToPoll() {
 		s.keepUnsent(s.waiting())
 		s.out = nil
@@ -353,9 +354,9 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 			link.farewell(code)
 		case blocking:
 			_ = link.conn.Close()
-		default:
-			s.srv.parting(link) // bounds the reading, should the token's holder have to wait
-		} // otherwise the token's holder finds the session closed and says farewell
+		default: // the token's holder finds the session closed and says farewell, not after too long
+			s.srv.parting(link)
+		}
 	}
 	if deliver {
 		go s.deliverClose()
