@@ -31,6 +31,7 @@ var modelCases = []struct {
 	{"silence", setup{}, []action{{withhold, 0, 0, false}, {pass, 0, 9, false}, {post, 0, 3, false}, {pass, 0, 8, false}, {pass, 0, 8, false}}},
 	{"leaving", setup{}, []action{{send, 0, 1, false}, {leave, 0, 0, false}}},
 	{"overlap", setup{}, []action{{slowPost, 0, 0, false}, {overlap, 0, 1, false}, {open, 0, 0, false}, {overlap, 1, 0, false}}},
+	{"overlap, and then the first POST may end", setup{}, []action{{block, 0, 0, false}, {post, 0, 0, false}, {overlap, 0, 3, true}, {block, 0, 1, false}}},
 	{"a POST that takes too long", setup{}, []action{{slowPost, 0, 0, false}, {pass, 0, 11, false}}},
 	{"panic", setup{first: optWebSocket}, []action{{request, 0, 254, false}}},
 	{"shutdown", setup{first: optGreets}, []action{{open, 0, 1 | optWebSocket, false}, {open, 0, optIdle, false}, {burst, 1, 255, true}, {send, 2, 9, true}, {shutdown, 0, 0, true}, {open, 0, 0, false}}},

@@ -221,9 +221,11 @@ func (w *world) cut(p *peer) {
 	}
 }
 
-// overlap sends a second request while the first is under way.
+// overlap sends a second request while the first is under way, and waits until it has arrived: the next action may
+// end the first.
 func (w *world) overlap(p *peer, polls bool) {
 	w.settle()
+	defer synctest.Wait()
 	switch {
 	case p.onWS || p.upgrading || !p.open():
 	case polls && p.get != nil:
