@@ -183,6 +183,8 @@ const (
 	closePause = 10 * time.Millisecond
 	// holdBack is how long replies may wait to leave together with the following ones.
 	holdBack = 2 * time.Millisecond
+	// mostHeld is how many bytes are held back at most: one write takes no more of them much faster.
+	mostHeld = 16 << 10
 )
 
 func (c Config) withDefaults() Config {

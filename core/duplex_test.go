@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,44 @@ func TestRepliesToOneReadLeaveTogether(t *testing.T) {
 			t.Errorf("16 replies took %d writes", n)
 		}
 	})
+}
+
+// A callback that sends more than the buffer takes has it leave meanwhile, even with more input at hand.
+func TestHeldRepliesDoNotFillTheBuffer(t *testing.T) {
+	for _, c := range []struct {
+		name, data string
+		n          int
+	}{{"bytes", strings.Repeat("x", 1000), 64}, {"messages", "", 2000}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gate := make(chan struct{})
+				b := newBench(t, core.Config{MaxPayload: 2000, MaxBuffered: 8000, OnConnection: func(s *core.Socket) {
+					s.OnMessage(func(m core.Message) {
+						if string(m.Data) == "wait" {
+							<-gate
+							return
+						}
+						for i := range c.n {
+							if err := s.Send(core.Text(c.data)); err != nil {
+								t.Errorf("message %d of %d: %v", i, c.n, err)
+								return
+							}
+						}
+					})
+				}})
+				defer b.end()
+				ws, _ := b.openWS(ws4)
+				ws.SendText("4wait")
+				synctest.Wait()
+				ws.SendText("4one")
+				ws.SendText("4another")
+				close(gate)
+				for range 2 * c.n {
+					b.wantFrame(ws, "4"+c.data)
+				}
+			})
+		})
+	}
 }
 
 func TestPingFramesAreAnsweredInOrder(t *testing.T) {

@@ -67,8 +67,15 @@ type hold uint8
 const (
 	holdNone hold = iota
 	holdNext      // the next write goes out, and holding begins
-	holdBoth      // everything waits until the input at hand is handled, or for 2 ms
+	holdBoth      // everything waits until the input at hand is handled, for 2 ms, or until it is much
 )
+
+// holdsBack reports whether what waits is to leave together with what follows. What would fill a write, or
+// half of the buffer, does not: the client may be reading, and must not be taken for one that is too slow.
+// Called with mu locked.
+func (s *Socket) holdsBack() bool {
+	return s.hold == holdBoth && s.buffered < min(mostHeld, s.srv.cfg.MaxBuffered/2) && len(s.waiting()) < leastWaiting/2
+}
 
 // queue appends a packet to what waits. Called with mu locked.
 func (s *Socket) queue(p outgoing) {
@@ -106,7 +113,7 @@ func (s *Socket) kick() {
 	switch {
 	case s.writing: // whoever holds the token looks again before returning it
 		s.mu.Unlock()
-	case s.hold == holdBoth:
+	case s.holdsBack():
 		s.holdForAWhile()
 		s.mu.Unlock()
 	default:
@@ -354,7 +361,7 @@ func (s *Socket) written(t *taken, err error) bool {
 		s.finish(TransportError, err, true)
 	case t.last:
 		s.finish(ForcedClose, nil, true)
-	case s.pending() && s.hold != holdBoth:
+	case s.pending() && !s.holdsBack():
 		if s.srv.cfg.Conflate != nil { // user code: not under the token
 			blocking := s.blocking
 			s.writing, s.blocking = false, false
