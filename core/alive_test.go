@@ -9,7 +9,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// A client that answers every ping, and wants to be pinged itself, lives on while a callback blocks.
+// A client that answers every ping, and expects to be pinged itself, keeps its session while a callback
+// blocks.
 func TestBlockedSessionStaysAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -48,7 +49,7 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 	})
 }
 
-// Calls of a hook that blocks do not pile up for as long as the client cares to send.
+// Calls of a hook that blocks do not pile up without limit, however much the client sends.
 func TestBlockedHookHoldsTheClientBack(t *testing.T) {
 	const pings = 10_000
 	synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// budget fails when what do does takes more than so many allocations. Under the race detector each
-// of the packets that pass meanwhile may cost one more.
+// budget fails the test if do makes more allocations than want. Under the race detector each of the given
+// number of packets may cost one more.
 func budget(t *testing.T, want float64, packets int, do func()) {
 	t.Helper()
 	if poolsDrop() {
@@ -24,8 +24,7 @@ func budget(t *testing.T, want float64, packets int, do func()) {
 	}
 }
 
-// TestAllocationsReceive: from the engine to the callback nothing is allocated but, at most, one
-// thing for each message.
+// TestAllocationsReceive: from the engine to the callback, each message costs one allocation at most.
 func TestAllocationsReceive(t *testing.T) {
 	got := make(chan int, 1)
 	q := newQuiet(t, core.Config{}, func(_ *core.Socket, m core.Message) { got <- len(m.Data) })
@@ -39,7 +38,7 @@ func TestAllocationsReceive(t *testing.T) {
 	})
 }
 
-// TestAllocationsSend: a message is sent without an allocation, once the buffer has its size.
+// TestAllocationsSend: a message is sent without an allocation once the buffer has grown to its size.
 func TestAllocationsSend(t *testing.T) {
 	q := newQuiet(t, core.Config{}, nil)
 	conn, socket := q.open(t)
@@ -76,7 +75,7 @@ func TestAllocationsHeartbeat(t *testing.T) {
 	conn, _ := q.open(t)
 	pong := []byte("3")
 	budget(t, 0, 2, func() {
-		conn.in <- pong // one that nobody asked for is harmless
+		conn.in <- pong // a pong that nobody asked for is harmless
 		<-conn.flushed
 		if !conn.wasPing {
 			t.Error("that was no ping")
@@ -84,7 +83,7 @@ func TestAllocationsHeartbeat(t *testing.T) {
 	})
 }
 
-// TestAllocationsBroadcast: each receiver of a message that was prepared costs nothing.
+// TestAllocationsBroadcast: sending a prepared message costs nothing per receiver.
 func TestAllocationsBroadcast(t *testing.T) {
 	const receivers = 200
 	q := newQuiet(t, core.Config{}, nil)
@@ -93,7 +92,8 @@ func TestAllocationsBroadcast(t *testing.T) {
 		conns[i], _ = q.open(t)
 	}
 	message := core.Text(strings.Repeat("x", 128))
-	// The frame, the iteration over the sessions and the like: far from one for each of them.
+	// The budget covers the frame, the iteration over the sessions and the like: far less than one for each
+	// session.
 	budget(t, receivers/10, receivers, func() {
 		if n := q.server.Broadcast(message); n != receivers {
 			t.Error(n, "took it")
@@ -111,7 +111,7 @@ func TestAllocationsBroadcast(t *testing.T) {
 	})
 }
 
-// TestAllocationsSendPrepared: nor does a single one.
+// TestAllocationsSendPrepared: sending a prepared message to a single socket costs nothing.
 func TestAllocationsSendPrepared(t *testing.T) {
 	q := newQuiet(t, core.Config{}, nil)
 	conn, socket := q.open(t)
@@ -122,8 +122,8 @@ func TestAllocationsSendPrepared(t *testing.T) {
 	})
 }
 
-// TestAllocationsPoll: a POST with a message and the GET that brings it back cost some, of which
-// this is the number that was reached.
+// TestAllocationsPoll: a POST with a message and the GET that brings it back do allocate. The budget is the
+// number that was reached.
 func TestAllocationsPoll(t *testing.T) {
 	q := newQuiet(t, core.Config{}, echoMessage)
 	query, end := q.openPolling(t)
@@ -137,6 +137,6 @@ func TestAllocationsPoll(t *testing.T) {
 	<-p.ended
 }
 
-// pollBudget counts the waiter and its channel, the answer's body, and what finding out about the
-// request takes, in both of the requests.
+// pollBudget covers, for both requests together, the waiter and its channel, the body of the answer, and
+// what finding out about the request takes.
 const pollBudget = 8

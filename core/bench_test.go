@@ -11,8 +11,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// The benchmarks are without a network; what the connections and requests in memory do is next to
-// nothing, and allocates nothing. The switches between goroutines are in the figures.
+// The benchmarks run without a network. What the connections and requests in memory do costs next to
+// nothing and allocates nothing. The figures include the switches between goroutines.
 
 // openPolling opens a polling session. The function it returns ends it.
 func (q *quiet) openPolling(t testing.TB) (query string, end func()) {
@@ -116,8 +116,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/receivers, "ns/delivery")
 }
 
-// BenchmarkHeartbeat is a ping and its pong. So many sessions have a heartbeat each millisecond that
-// they are late, and the figure is what one of them takes.
+// BenchmarkHeartbeat is a ping and its pong. More sessions than can be served have a heartbeat every
+// millisecond, so all heartbeats are late, and the figure is the time that one of them takes.
 func BenchmarkHeartbeat(b *testing.B) {
 	const sessions = 500
 	q := newQuiet(b, core.Config{PingInterval: time.Millisecond, PingTimeout: time.Hour}, nil)
@@ -129,7 +129,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 		open.Go(func() {
 			for {
 				select {
-				case conn.in <- pong: // one that nobody asked for is harmless
+				case conn.in <- pong: // a pong that nobody asked for is harmless
 				case <-conn.closed:
 					return
 				}
@@ -157,8 +157,8 @@ func BenchmarkHeartbeat(b *testing.B) {
 	open.Wait()
 }
 
-// BenchmarkParallelEcho is BenchmarkEcho on a session for each thread: with -cpu 1,2 it shows whether
-// sessions get into each other's way.
+// BenchmarkParallelEcho is BenchmarkEcho with a session for each thread: with -cpu 1,2 it shows whether
+// sessions get in each other's way.
 func BenchmarkParallelEcho(b *testing.B) {
 	q := newQuiet(b, core.Config{}, echoMessage)
 	conns := make(chan *quietConn, runtime.GOMAXPROCS(0))

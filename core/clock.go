@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// instant is a point in time, by the monotonic clock, since the server was made. A time.Time takes
-// three times as much.
+// instant is a point in time on the monotonic clock, counted from the making of the server. A time.Time
+// takes three times as much memory.
 type instant time.Duration
 
 func (s *Server) now() instant { return instant(time.Since(s.began)) }
@@ -19,11 +19,11 @@ func (t instant) since(earlier instant) time.Duration { return time.Duration(t -
 
 const clockShards = 64
 
-// clock calls Socket.onTimer when it is time. A time.AfterFunc for each session would take 128 bytes
-// and, each time it fires, a goroutine whose stack has to grow before it has written a ping; here
+// clock calls Socket.onTimer when a session's time has come. A time.AfterFunc for each session would take
+// 128 bytes and, each time it fires, a goroutine whose stack has to grow before it has written a ping. Here
 // one goroutine serves all sessions of a shard that are due, and lives only as long as there are any.
 //
-// Its locks are taken while a socket's is held, and never the other way round.
+// Its locks are taken while a socket's lock is held, never the other way round.
 type clock struct {
 	next   atomic.Uint32
 	shards [clockShards]clockShard
@@ -34,7 +34,7 @@ type clockShard struct {
 	mu     sync.Mutex
 	due    dueHeap
 	timer  *time.Timer // nil until it is needed
-	firing bool        // a goroutine calls sockets; it sets the timer when it is done
+	firing bool        // a goroutine is calling sockets; it sets the timer when it is done
 }
 
 func (c *clock) init(s *Server) {
@@ -46,7 +46,7 @@ func (c *clock) init(s *Server) {
 // place chooses the shard of a new socket.
 func (c *clock) place() uint8 { return uint8(c.next.Add(1) % clockShards) }
 
-// call has the socket called at the time, or earlier if that is arranged already.
+// call arranges for the socket to be called at the given time, or earlier if that is already arranged.
 func (c *clock) call(s *Socket, at instant) {
 	sh := &c.shards[s.beat.shard]
 	sh.mu.Lock()
@@ -66,7 +66,7 @@ func (c *clock) call(s *Socket, at instant) {
 	}
 }
 
-// forget has the socket not called any more.
+// forget cancels the socket's call.
 func (c *clock) forget(s *Socket) {
 	sh := &c.shards[s.beat.shard]
 	sh.mu.Lock()
@@ -79,7 +79,7 @@ func (c *clock) forget(s *Socket) {
 	}
 }
 
-// set sets the timer for the first socket. Called with mu locked.
+// set sets the timer for the socket that is due first. Called with mu locked.
 func (sh *clockShard) set() {
 	if len(sh.due) == 0 {
 		return
@@ -92,7 +92,7 @@ func (sh *clockShard) set() {
 	}
 }
 
-// fire calls all that are due.
+// fire calls all sockets that are due.
 func (sh *clockShard) fire() {
 	sh.mu.Lock()
 	if sh.firing {
@@ -106,7 +106,7 @@ func (sh *clockShard) fire() {
 		if sh.server.cfg.Conflate == nil {
 			s.onTimer()
 		} else {
-			go s.onTimer() // a ping has the application asked what to send, and that may take time
+			go s.onTimer() // sending a ping calls Conflate, which may take time
 		}
 		sh.mu.Lock()
 	}
@@ -115,8 +115,8 @@ func (sh *clockShard) fire() {
 	sh.mu.Unlock()
 }
 
-// dueHeap has the sockets by the time of their call. Each knows its place in it, from 1 on; 0 says
-// that it has none.
+// dueHeap orders the sockets by the time of their call. Each socket knows its place in the heap, counted
+// from 1; 0 means that it is not in the heap.
 type dueHeap []*Socket
 
 func (h dueHeap) Len() int { return len(h) }

@@ -14,7 +14,7 @@ import (
 
 func splitPayload(body string) []string { return strings.Split(body, "\x1e") }
 
-// A poll that waits brings what was sent before the end, however soon that comes: a WebSocket would have
+// A waiting poll brings what was sent before the end, however soon the end comes: a WebSocket would have
 // written it.
 func TestLastWordsForAWaitingPoll(t *testing.T) {
 	for name, end := range map[string]func(s session){
@@ -23,7 +23,7 @@ func TestLastWordsForAWaitingPoll(t *testing.T) {
 		"broken":       func(s session) { s.post("x").Wait() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 20 { // the poll may be faster than the end
+			for range 20 { // the poll may be answered before the end
 				synctest.Test(t, func(t *testing.T) {
 					unsent := -1
 					b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
@@ -325,7 +325,7 @@ func TestShutdownIsBounded(t *testing.T) {
 	})
 }
 
-// Close and CloseNow at once, and the client's leaving with them, agree on one end.
+// Close, CloseNow and the client's leaving at the same time agree on one end.
 func TestConcurrentCloses(t *testing.T) {
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {

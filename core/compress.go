@@ -22,7 +22,7 @@ type resetWriter interface {
 	Reset(io.Writer)
 }
 
-// newCompressors returns them in the order in which the server prefers them.
+// newCompressors returns the compressors in the server's order of preference.
 func newCompressors() []*compressor {
 	return []*compressor{
 		{name: "gzip", pool: sync.Pool{New: func() any { return gzip.NewWriter(nil) }}},
@@ -51,9 +51,9 @@ func (s *Server) compressBody(x Exchange, body []byte) []byte {
 	return out.Bytes()
 }
 
-// negotiated reports whether somebody in front chooses the encoding. Not everybody sets
-// Content-Encoding beforehand: Echo's Gzip announces itself by Vary alone, and compresses what is
-// compressed already.
+// negotiated reports whether middleware in front chooses the encoding. Not all middleware sets
+// Content-Encoding beforehand: Echo's Gzip shows itself only by Vary, and compresses even what is already
+// compressed.
 func negotiated(header http.Header) bool {
 	for _, value := range header["Vary"] {
 		if hasToken(value, "Accept-Encoding") {
@@ -63,7 +63,7 @@ func negotiated(header http.Header) bool {
 	return false
 }
 
-// acceptedCompressor chooses by q-value, then exact names before "*", then the client's order.
+// acceptedCompressor chooses by q-value, then prefers exact names to "*", then follows the client's order.
 func (s *Server) acceptedCompressor(header string) *compressor {
 	var best *compressor
 	var bestQ float64
@@ -81,8 +81,8 @@ func (s *Server) acceptedCompressor(header string) *compressor {
 	return best
 }
 
-// acceptance finds what an Accept-Encoding header says of one encoding: its q-value, whether it is
-// named there, and its place.
+// acceptance returns what an Accept-Encoding header says about one encoding: its q-value, whether it is
+// listed by name, and its position in the list.
 func acceptance(header, name string) (q float64, exact bool, at int) {
 	i := -1
 	for part := range strings.SplitSeq(header, ",") {
@@ -98,7 +98,7 @@ func acceptance(header, name string) (q float64, exact bool, at int) {
 	return q, exact, at
 }
 
-// qValue reads the q parameter; a broken one counts as 0, a missing one as 1.
+// qValue reads the q parameter; a malformed one counts as 0, a missing one as 1.
 func qValue(parameters string) float64 {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")

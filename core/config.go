@@ -13,7 +13,7 @@ import (
 	"github.com/rs/cors"
 )
 
-// Transport names one way of carrying a session, as it stands in the query of a request.
+// Transport is the name of a transport, as it appears in the query of a request.
 type Transport string
 
 // The transports a server can offer.
@@ -22,36 +22,37 @@ const (
 	WebSocket Transport = "websocket"
 )
 
-// Config holds everything a server can be told. A field left zero means its default; booleans are
-// named so that false is the default. NewServer copies it, and what its pointers refer to: later changes
-// have no effect.
+// Config holds everything a server can be told. A field left zero has its default; booleans are named so
+// that false is the default. NewServer copies the Config and what its pointers refer to: later changes have
+// no effect.
 type Config struct {
-	// PingInterval is the time between the end of one heartbeat and the next (pingInterval of the
-	// reference). Default 25 s. It is announced to clients in whole milliseconds. Timers of JavaScript
-	// take no more than 24 days, PingTimeout included.
+	// PingInterval is the time from the end of one heartbeat to the next (pingInterval of the reference).
+	// Default 25 s. It is announced to clients in whole milliseconds. PingInterval and PingTimeout together
+	// must not exceed the 24 days that JavaScript timers can handle.
 	PingInterval time.Duration
-	// PingTimeout is how long the other side may take to answer (pingTimeout). Default 20 s.
-	// A session of which nothing is heard ends after PingInterval + PingTimeout at the latest.
+	// PingTimeout is how long the other side may take to answer (pingTimeout). Default 20 s. A session from
+	// which nothing is heard ends after PingInterval + PingTimeout at the latest.
 	PingTimeout time.Duration
 	// UpgradeTimeout bounds an upgrade, from the WebSocket's handshake to its upgrade packet
-	// (upgradeTimeout). Default 10 s. When it passes the WebSocket is closed; polling goes on.
+	// (upgradeTimeout). Default 10 s. When it expires the WebSocket is closed; polling goes on.
 	UpgradeTimeout time.Duration
 	// MaxPayload limits, in bytes, the body of a POST and a WebSocket message after inflation
 	// (maxHttpBufferSize). Default 1,000,000. Clients learn it from the handshake.
 	MaxPayload int64
-	// MaxBuffered limits, in bytes of data, what may wait to be sent to one session. Default 16 MiB,
-	// and never less than 4 x MaxPayload. No more messages may wait than one for every 32 of these
-	// bytes, or 1,024 if that is more. BufferPolicy says what becomes of a session that exceeds it.
+	// MaxBuffered limits the data, in bytes, that may wait to be sent to one session. Default 16 MiB, or 4
+	// x MaxPayload if that is more; it must not be less than 4 x MaxPayload. The number of waiting messages
+	// is limited, too: to MaxBuffered / 32, or 1,024 if that is more. BufferPolicy says what happens to a
+	// session that exceeds a limit.
 	MaxBuffered int64
-	// BufferPolicy is about clients that read more slowly than they are sent to. The default closes
+	// BufferPolicy is for clients that read more slowly than messages are sent to them. The default closes
 	// their sessions.
 	BufferPolicy BufferPolicy
-	// WriteTimeout is how long a write to a WebSocket may get no further before the connection is
-	// cut. Default PingInterval + PingTimeout. It also bounds large answers to polls under net/http
-	// where the http.Server has no WriteTimeout of its own.
+	// WriteTimeout is how long a write to a WebSocket may make no progress before the connection is cut.
+	// Default PingInterval + PingTimeout. It also bounds large answers to polls under net/http if the
+	// http.Server has no WriteTimeout of its own.
 	WriteTimeout time.Duration
-	// MaxSessions limits the sessions that are open at a time; further handshakes are refused with
-	// status 503. Default 0: no limit but memory and descriptors.
+	// MaxSessions limits the number of sessions open at a time; further handshakes are refused with status
+	// 503. Default 0: no limit other than memory and file descriptors.
 	MaxSessions int
 
 	// Transports lists the enabled transports. Default: Polling and WebSocket.
@@ -60,79 +61,80 @@ type Config struct {
 	DisableUpgrades bool
 	// AllowEIO3 serves clients of protocol revision 3 as well (engine.io-client 3 and older).
 	AllowEIO3 bool
-	// DisableHTTPCompression turns off the compression of poll answers. Otherwise answers of
-	// 1,024 bytes and more are compressed with gzip or deflate when the client accepts that.
+	// DisableHTTPCompression turns off the compression of poll answers. Otherwise answers of at least
+	// HTTPCompressionThreshold bytes are compressed with gzip or deflate if the client accepts that.
 	DisableHTTPCompression bool
 
-	// HTTPCompressionThreshold is the least size in bytes of an answer to be compressed. Default
-	// 1,024.
+	// HTTPCompressionThreshold is the minimum size in bytes for an answer to be compressed. Default 1,024.
 	HTTPCompressionThreshold int
-	// PerMessageDeflate compresses WebSocket messages for clients that offer it. Nil, the default,
-	// turns it off: it costs CPU and memory, and most of what is sent is small. MaxPayload holds
-	// for inflated messages.
+	// PerMessageDeflate compresses WebSocket messages for clients that offer it. Nil, the default, turns it
+	// off: it costs CPU and memory, and most messages are small. MaxPayload applies to messages after
+	// inflation.
 	PerMessageDeflate *DeflateOptions
 
-	// WebSocketEngine speaks RFC 6455. Nil takes the one the adapter brings along.
+	// WebSocketEngine speaks RFC 6455. Nil means the engine that the adapter brings along.
 	WebSocketEngine WebSocketEngine
 
-	// AllowRequest decides about handshakes, over polling and WebSocket, before a session exists
-	// (allowRequest). A non-nil error refuses with error 4 and the error's text as message; an
-	// empty text means "Forbidden". It may run concurrently and may block; the request is a copy.
+	// AllowRequest accepts or refuses handshakes, over polling and WebSocket, before a session exists
+	// (allowRequest). A non-nil error refuses the request with error 4 and the error's text as the message;
+	// an empty text means "Forbidden". The function may be called concurrently and may block; the request
+	// is a copy.
 	AllowRequest func(*http.Request) error
 
-	// CORS has answers to cross-origin requests carry CORS headers, errors included, and answers
-	// preflight requests. Nil adds nothing; nor is anything added where the application's own
-	// middleware has set Access-Control-Allow-Origin. AllowedHeaders left nil allows the headers
-	// asked for. All origins together with AllowCredentials are refused by NewServer.
+	// CORS adds CORS headers to the answers to cross-origin requests, errors included, and answers
+	// preflight requests. Nil adds nothing, and nothing is added if the application's own middleware has
+	// already set Access-Control-Allow-Origin. A nil AllowedHeaders allows the headers that the client asks
+	// for. NewServer refuses AllowCredentials together with all origins.
 	CORS *cors.Options
-	// AllowAnyOrigin accepts WebSockets and JSONP requests from every site, as the reference does.
-	// Otherwise those that show a foreign origin are refused with error 4, unless CORS allows it:
-	// browsers let any page open them with the user's cookies.
+	// AllowAnyOrigin accepts WebSocket and JSONP requests from every site, as the reference does. Otherwise
+	// requests that show a foreign origin are refused with error 4, unless CORS allows it: browsers let any
+	// page send such requests with the user's cookies.
 	AllowAnyOrigin bool
-	// DisableJSONP refuses JSONP requests, which only clients up to engine.io-client 5 can send,
-	// with error 4.
+	// DisableJSONP refuses JSONP requests with error 4. Only engine.io-client 5 and older can send them.
 	DisableJSONP bool
 
-	// InitialPacket is a message that goes out together with the handshake (initialPacket), which
-	// saves a round trip. Nil sends none.
+	// InitialPacket is a message that is sent together with the handshake (initialPacket), which saves a
+	// round trip. Nil sends none.
 	InitialPacket *Message
-	// Cookie has handshakes set a cookie with the session id (cookie). Nil sets none.
+	// Cookie makes handshakes set a cookie with the session id (cookie). Nil sets none.
 	Cookie *CookieOptions
-	// GenerateID makes session ids (generateId). Nil makes 20 URL-safe characters from crypto/rand,
-	// and whoever replaces that decides about security: who knows an id owns the session. An error,
-	// an id in use, or one with characters outside A-Z a-z 0-9 - _ . ~ refuses the handshake with
-	// error 3 (context ID_GENERATION_ERROR). The function may run concurrently; the request is a
-	// copy.
+	// GenerateID generates session ids (generateId). Nil means 20 URL-safe characters from crypto/rand. A
+	// replacement is responsible for security: whoever knows an id owns the session. An error, an empty id,
+	// an id in use, or one with characters other than A-Z a-z 0-9 - _ . ~ refuses the handshake with error
+	// 3 (context ID_GENERATION_ERROR). The function may be called concurrently; the request is a copy.
 	GenerateID func(*http.Request) (string, error)
 
-	// Conflate sees the messages that wait for a client just before they are taken to be sent, and
-	// returns what is to be sent in their place: the newest of several prices, say. Package
-	// conflate has ready-made ones. Other packets are not shown and never changed; a message with a
-	// callback counts as sent even if it was conflated away. It runs on the sender's goroutine or
-	// one of the session's, one call at a time for each session; while it runs, the session's
-	// output waits. The slice is the function's own.
+	// Conflate is given the messages that wait for a client, just before they are sent, and returns the
+	// messages to send in their place: the newest of several prices, say. Package conflate has ready-made
+	// functions. Other packets are not shown to it and never changed. A message with a callback (see
+	// Socket.SendFunc) counts as sent even if it was conflated away. Conflate runs on the sender's
+	// goroutine or on one of the session's, one call at a time for each session; while it runs, the
+	// session's messages wait. The slice belongs to the function.
 	Conflate func(*Socket, []Message) []Message
 
-	// OnInitialHeaders may add headers to the answer of a handshake, OnHeaders to every answer of a
-	// session, handshakes included; the 101 of a WebSocket handshake goes through both
-	// (initial_headers and headers of the reference). They must be quick.
+	// OnInitialHeaders may add headers to the answer to a handshake, OnHeaders to every answer of a session
+	// that is not a refusal, handshakes included; the 101 of a WebSocket handshake is passed to both
+	// (initial_headers and headers of the reference). They must return quickly.
 	OnInitialHeaders func(http.Header, *http.Request)
 	OnHeaders        func(http.Header, *http.Request)
-	// OnConnectionError is told of every refused request (connection_error). The request is a copy.
+	// OnConnectionError is called for every request that is refused before it reaches a session
+	// (connection_error), except for handshakes that arrive when the server is already closing. The request
+	// is a copy.
 	OnConnectionError func(*RequestError, *http.Request)
-	// OnFlush and OnDrain are Socket.OnFlush and Socket.OnDrain for all sessions at once. They run beside
-	// the callbacks, see Socket.
+	// OnFlush and OnDrain are Socket.OnFlush and Socket.OnDrain for all sessions at once. They may run
+	// concurrently with callbacks, see Socket.
 	OnFlush func(*Socket, []Packet)
 	OnDrain func(*Socket)
 
-	// OnConnection announces a session. It runs before anything from this client is delivered,
-	// so handlers set in it miss nothing; what it sends follows the handshake. It may block: the
-	// handshake does not wait for it, and the client is pinged meanwhile. (In revision 3 it is the
-	// client that pings, and one that is not answered, as nothing is read from it, leaves after
+	// OnConnection is called with each new session, before anything from its client is delivered, so
+	// handlers set in it miss nothing; what it sends follows the handshake. It may block: the handshake
+	// does not wait for it, and the client is pinged meanwhile. (In revision 3 the client pings. While
+	// OnConnection blocks nothing is read from it, so its pings are not answered, and it leaves after
 	// PingInterval + PingTimeout.)
 	OnConnection func(*Socket)
 
-	// Logger receives debug records of the protocol and warnings. Nil discards them.
+	// Logger receives debug records of the protocol, warnings, and errors for callbacks that panic. Nil
+	// discards them.
 	Logger *slog.Logger
 }
 
@@ -140,10 +142,10 @@ type Config struct {
 type BufferPolicy uint8
 
 const (
-	// CloseSession closes the session with TransportError and ErrBufferFull: its client has missed
-	// something, and knows it.
+	// CloseSession closes the session with TransportError and ErrBufferFull: the client misses messages,
+	// and the end of its session lets it know.
 	CloseSession BufferPolicy = iota
-	// RefuseMessage has Send return ErrBufferFull and forget the message; the session goes on.
+	// RefuseMessage makes Send return ErrBufferFull and drop the message; the session goes on.
 	RefuseMessage
 )
 
@@ -156,34 +158,35 @@ const (
 
 	compressionThreshold = 1024
 
-	// How many messages may wait: a bound for what empty ones cost.
+	// Limits for the number of waiting messages, which bound what empty ones cost.
 	leastWaiting    = 1024
 	bytesPerWaiting = 32
 
-	// heldPoll is how long a poll waits that arrives while an upgrade is under way.
+	// heldPoll is how long a poll waits at most if it arrives during an upgrade.
 	heldPoll = 100 * time.Millisecond
-	// upgradePause is how long one waits before that, early in an upgrade, in case the upgrade packet was
-	// sent before it on the other connection: after an upgrade polls are refused.
+	// upgradePause is how long a poll first pauses if it arrives early in an upgrade: the client may have
+	// sent the upgrade packet before it on the other connection, and polls are refused after an upgrade.
 	upgradePause = 2 * time.Millisecond
-	// closeTimeout bounds a graceful close whose client does not come to fetch the rest.
+	// closeTimeout bounds a graceful close if the client does not come to fetch the rest.
 	closeTimeout = 30 * time.Second
-	// longest is what a timer of JavaScript takes; one that is given more fires at once.
+	// longest is the longest delay of a JavaScript timer; a timer with a longer delay fires at once.
 	longest = math.MaxInt32 * time.Millisecond
-	// mostPayload leaves room for what is added to it, and multiplied.
+	// mostPayload bounds MaxPayload so that sums and multiples of it do not overflow.
 	mostPayload = math.MaxInt64 / 8
-	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that
-	// what was sent last is not destroyed by a TCP reset.
+	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that what was
+	// sent last is not destroyed by a TCP reset.
 	lingerTimeout = 5 * time.Second
-	// openPause is between the 101 and the open packet of a WebSocket. Clients that await "open"
-	// before they listen for messages, like the protocol's own test suites, miss an open packet
-	// that they read together with the 101. See Server.pauseOpening.
+	// openPause is the pause between the 101 and the open packet of a WebSocket. Clients that wait for
+	// "open" before they listen for messages, like the protocol's own test suites, miss an open packet that
+	// they read together with the 101. See Server.pauseOpening.
 	openPause = time.Millisecond
-	// closePause is how long a client's close packet waits for a poll that was sent before it, on
-	// another connection, and is to be answered with a noop.
+	// closePause is how long a client's close packet waits for a poll that the client may have sent before
+	// it on another connection, so that the poll is answered with a noop.
 	closePause = 10 * time.Millisecond
-	// holdBack is how long replies may wait to leave together with the following ones.
+	// holdBack is how long replies may be held back to leave together with the ones that follow.
 	holdBack = 2 * time.Millisecond
-	// mostHeld is how many bytes are held back at most: one write takes no more of them much faster.
+	// mostHeld is how many bytes are held back at most: a single write would not send more of them much
+	// faster.
 	mostHeld = 16 << 10
 )
 
@@ -253,7 +256,7 @@ func copyOf[T any](p *T) *T {
 	return &v
 }
 
-// validate returns one error that names every bad field.
+// validate returns one error that names every invalid field.
 func (c Config) validate() error {
 	var errs []error
 	bad := func(field, format string, args ...any) {

@@ -2,9 +2,9 @@ package core
 
 import "github.com/goengineio/engineio/parser"
 
-// conflate lets the application replace the messages that wait to be sent. It is called with mu
-// locked and no token held, unlocks mu while user code runs, and returns with it locked. Meanwhile
-// nothing but control packets is taken.
+// conflate lets the application replace the messages that wait to be sent. It is called with mu locked and
+// without the write token, unlocks mu while user code runs, and returns with mu locked. While user code
+// runs, only control packets are taken.
 func (s *Socket) conflate() {
 	f := s.srv.cfg.Conflate
 	if f == nil || s.conflating {
@@ -61,7 +61,7 @@ func (s *Socket) conflate() {
 		for _, call := range sent {
 			s.note(call)
 		}
-	default: // together with the last message before them
+	default: // to be called when the last of the remaining messages was sent
 		last := &out[len(out)-1]
 		s.rare.callbacks++
 		if last.sent != nil {
@@ -77,14 +77,15 @@ func (s *Socket) conflate() {
 	s.setWaiting(append(out, s.waiting()...)) // what was sent meanwhile comes last
 }
 
-// callConflate drops nothing if the function panics: the session ends anyway.
+// callConflate returns nil if the function panics. No message is lost by that: the session has ended then,
+// and conflate keeps them as unsent.
 func (s *Socket) callConflate(f func(*Socket, []Message) []Message, messages []Message) (result []Message) {
 	defer s.guard()
 	return f(s, messages)
 }
 
-// takeControl moves the packets that do not wait for conflation to the end of control. Called with
-// mu locked.
+// takeControl moves the packets that do not wait for conflation, all but messages, to the end of control.
+// Called with mu locked.
 func (s *Socket) takeControl(control []outgoing) []outgoing {
 	waiting := s.waiting()
 	rest := waiting[:0]

@@ -27,7 +27,7 @@ func TestConflateLeavesTheOpenPacketFirst(t *testing.T) {
 	})
 }
 
-// A message that was conflated is not shown again.
+// A message that has been through Conflate is not shown to it again.
 func TestConflateSeesEachMessageOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
@@ -41,7 +41,7 @@ func TestConflateSeesEachMessageOnce(t *testing.T) {
 		ws, s := b.openWS(ws4)
 		ws.Stall(true)
 		go s.Send(core.Text("x"))                     // waits in Conflate
-		time.Sleep(25*time.Second + time.Millisecond) // a ping takes the write token, and is stuck
+		time.Sleep(25*time.Second + time.Millisecond) // a ping takes the write token and gets stuck
 		synctest.Wait()
 		close(release)
 		synctest.Wait()

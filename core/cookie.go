@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// CookieOptions describe the cookie that carries the session id, for load balancers that keep a
-// client on one machine by it. Sessions never depend on the cookie.
+// CookieOptions describe the cookie that carries the session id. Load balancers can use it to keep a client
+// on one machine; sessions never depend on it.
 type CookieOptions struct {
 	// Name of the cookie. Default "io".
 	Name string
 	// Path. Default "/".
 	Path   string
 	Domain string
-	// MaxAge in seconds, as in http.Cookie; together with Expires it makes the cookie outlive the
-	// browser's session.
+	// MaxAge in seconds, as in http.Cookie; like Expires it makes the cookie outlive the browser's session.
 	MaxAge  int
 	Expires time.Time
 	Secure  bool
-	// AllowScripts leaves the HttpOnly attribute out.
+	// AllowScripts leaves out the HttpOnly attribute.
 	AllowScripts bool
 	// SameSite. Default http.SameSiteLaxMode; http.SameSiteDefaultMode leaves the attribute out.
 	SameSite    http.SameSite

@@ -21,15 +21,15 @@ func newCORS(o *cors.Options) *cors.Cors {
 	return cors.New(options)
 }
 
-// reflectsAnyOrigin reports whether the options let every site in, credentials and all.
+// reflectsAnyOrigin reports whether the options admit every site, credentials included.
 func reflectsAnyOrigin(o *cors.Options) bool {
 	byFunc := o.AllowOriginFunc != nil || o.AllowOriginVaryRequestFunc != nil ||
 		o.AllowOriginRequestFunc != nil //nolint:staticcheck // deprecated, and still honoured by rs/cors
 	return o.AllowCredentials && !byFunc && (len(o.AllowedOrigins) == 0 || slices.Contains(o.AllowedOrigins, "*"))
 }
 
-// openEnded reports whether a pattern ends with a wildcard for part of the host: https://example.com*
-// matches https://example.com.evil.example as well (CVE-2019-25211 of another package).
+// openEnded reports whether a pattern ends with a wildcard for part of the host: https://example.com* also
+// matches https://example.com.evil.example (CVE-2019-25211 of another package).
 func openEnded(origin string) bool {
 	scheme, rest, found := strings.Cut(origin, "://")
 	if !found {
@@ -38,8 +38,8 @@ func openEnded(origin string) bool {
 	return scheme != "" && rest != "*" && strings.HasSuffix(rest, "*") && !strings.HasSuffix(rest, ":*")
 }
 
-// answerCORS sets the CORS headers of an answer, errors included, and answers preflight requests.
-// Where the application's own middleware has set them already, nothing is added.
+// answerCORS sets the CORS headers of an answer, errors included, and answers preflight requests. It adds
+// nothing if the application's own middleware has already set them.
 func (s *Server) answerCORS(x Exchange) (answered bool) {
 	if s.cors == nil || x.ResponseHeader("Access-Control-Allow-Origin") != "" {
 		return false
@@ -50,7 +50,7 @@ func (s *Server) answerCORS(x Exchange) (answered bool) {
 		return false
 	}
 	w := headerWriter{}
-	s.protect(func() { s.cors.HandlerFunc(w, x.Request()) }) // it may ask the application
+	s.protect(func() { s.cors.HandlerFunc(w, x.Request()) }) // it may call the application's functions
 	for name, values := range w {
 		for i, value := range values {
 			if i == 0 && name != "Vary" {
@@ -71,7 +71,7 @@ func (s *Server) answerCORS(x Exchange) (answered bool) {
 	return true
 }
 
-// headerWriter is a ResponseWriter that takes headers and nothing else.
+// headerWriter is a ResponseWriter that keeps headers and discards everything else.
 type headerWriter http.Header
 
 func (w headerWriter) Header() http.Header { return http.Header(w) }
@@ -80,14 +80,15 @@ func (headerWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 func (headerWriter) WriteHeader(int) {}
 
-// originAllowed decides about WebSockets, which browsers open across origins without asking: no
-// Origin (no browser), the same origin, one of the CORS allow-list, or any if the user says so.
+// originAllowed decides about WebSocket requests, which browsers send across origins without asking. It
+// accepts those without an Origin (not from a browser), from the same origin, from an origin that
+// Config.CORS allows, or from any if Config.AllowAnyOrigin is set.
 func (s *Server) originAllowed(x Exchange) bool {
 	return s.cfg.AllowAnyOrigin || x.Header("Origin") == "" || s.admitted(x.Request(), x.Header("Origin"))
 }
 
-// jsonpAllowed decides about JSONP, which any page can have a script element fetch, cookies
-// included. The page shows itself in Sec-Fetch-Site, Origin or Referer, if at all.
+// jsonpAllowed decides about JSONP requests, which a script element on any page can send, cookies included.
+// If the page shows itself at all, it does so in Origin, Referer or Sec-Fetch-Site.
 func (s *Server) jsonpAllowed(x Exchange) bool {
 	if s.cfg.DisableJSONP {
 		return false
@@ -123,8 +124,8 @@ func (s *Server) admitted(r *http.Request, origin string) bool {
 	return allowed
 }
 
-// switchingHeaders returns the response headers that go along with a 101: what middleware has set,
-// without what describes a body or the connection.
+// switchingHeaders returns the response headers to send with a 101: those that middleware has set, except
+// those that describe a body or the connection.
 func switchingHeaders(x Exchange) http.Header {
 	h := x.ResponseHeaders()
 	for name := range h {

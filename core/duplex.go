@@ -7,18 +7,18 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// duplex is a connection on which both sides can speak at any time.
+// duplex is a connection on which both sides can send at any time.
 type duplex struct {
 	socket *Socket
 	conn   WebSocketConn
 	base64 bool // the client cannot take binary
-	parted bool // nothing more is read, and it is closed soon; guarded by the server's mu
+	parted bool // nothing more is read, and the connection is closed soon; guarded by the server's mu
 	// Guarded by the socket's mu:
-	owed  bool // somebody is about to say farewell, who may have to wait for the network
-	reads bool // the client has ended the session, or broken a rule, and may well read what it is sent
-	left  bool // the reading goroutine has left, and whoever owes the farewell closes the connection
+	owed  bool // a goroutine is about to say farewell, and may have to wait for the network
+	reads bool // the client has ended the session or broken a rule, and may still read what it is sent
+	left  bool // the reading goroutine has left; the goroutine that owes the farewell closes the connection
 	// Used by the reading goroutine alone:
-	ended   error // what ended a candidate
+	ended   error // the error that ended a candidate
 	adopted bool  // the connection is the session's transport
 	held    bool  // output may be held back
 }
@@ -34,7 +34,7 @@ func (s *Socket) startDuplex(link *duplex) {
 		return
 	}
 	s.link = link
-	early := s.out // the session can be found since it was registered
+	early := s.out // what others have sent since the session was registered
 	s.out = nil
 	s.queue(outgoing{Packet: s.openPacket(WebSocket)})
 	if m := s.srv.cfg.InitialPacket; m != nil {
@@ -43,7 +43,7 @@ func (s *Socket) startDuplex(link *duplex) {
 	if early != nil {
 		s.out.packets = append(s.out.packets, early.packets...)
 	}
-	s.beginBeating() // behind the open packet, whatever the interval
+	s.beginBeating() // after the open packet, however short the interval
 	s.kick()
 }
 
@@ -56,7 +56,7 @@ func (d *duplex) append(codec parser.Codec, t *taken) error {
 			return err
 		}
 		end := d.conn.Unflushed()
-		if end == t.end { // after a close frame nothing else is taken; the session is about to end
+		if end == t.end { // nothing is taken after a close frame; the session is about to end
 			t.refused = true
 			break
 		}
@@ -90,16 +90,16 @@ func (d *duplex) appendPacket(codec parser.Codec, p *outgoing, scratch *[]byte) 
 	return d.conn.AppendMessage(frame, binary, p.compress)
 }
 
-// farewell tells the client that the session is over. The caller holds the write token for good.
-// The reading goroutine closes the connection when the client has answered, or after a while.
+// farewell sends the close frame. The caller holds the write token for good. The reading goroutine closes
+// the connection when the client has answered, or after a while.
 func (d *duplex) farewell(code int) {
 	waiting := d.conn.Unflushed() > 0
 	_ = d.conn.AppendClose(code, "")
 	done, err := d.conn.Flush(false)
 	switch {
-	case done || err != nil || waiting: // waiting is what a client does not take, and was said not to get
+	case done || err != nil || waiting: // waiting: the client does not read what came before, which counts as unsent
 		d.saidFarewell(done)
-	default: // there may be no telling without waiting, as with TLS
+	default: // a write that does not wait may be impossible, as with TLS
 		d.socket.mu.Lock()
 		d.owed = true
 		d.socket.mu.Unlock()
@@ -107,15 +107,17 @@ func (d *duplex) farewell(code int) {
 	}
 }
 
-// farewellInTime is the rest of a farewell that has to wait for the network: not for longer than the reading
-// goroutine waits for the client, or has somebody else wait.
+// farewellInTime completes a farewell that has to wait for the network. It waits no longer than the
+// connection is open: the reading goroutine closes it in time or, if that has left, the timer set by
+// Server.remain.
 func (d *duplex) farewellInTime() {
 	d.socket.srv.parting(d)
 	_, err := d.conn.Flush(true)
 	d.saidFarewell(err == nil)
 }
 
-// saidFarewell is called when nothing more will be written. It cuts the connection if the farewell failed.
+// saidFarewell is called when nothing more will be written. done tells whether the farewell succeeded; if
+// it failed, the connection is cut.
 func (d *duplex) saidFarewell(done bool) {
 	s := d.socket
 	s.mu.Lock()
@@ -134,8 +136,8 @@ func (d *duplex) saidFarewell(done bool) {
 	}
 }
 
-// leave is the end of the reading goroutine of a connection that is, or was, a session's. The connection is
-// closed now, unless the client still waits for a farewell, and somebody owes it.
+// leave ends the reading goroutine of a connection. It closes the connection, unless a farewell is still
+// owed to a client that may be waiting for it.
 func (d *duplex) leave(err error) {
 	s := d.socket
 	s.mu.Lock()
@@ -150,20 +152,20 @@ func (d *duplex) leave(err error) {
 	}
 }
 
-// clientReads reports whether the session's end is the doing of a client that may be there still.
+// clientReads reports whether the session was ended by its client, which may still be there to read.
 func clientReads(why CloseReason, err error) bool {
 	return why == ParseError || why == TransportClose && err == nil || mayBeAnswered(err) ||
 		errors.Is(err, ErrInvalidUTF8) || errors.Is(err, ErrHeartbeat)
 }
 
-// mayBeAnswered reports whether what ended a connection leaves it open for a close frame in answer.
+// mayBeAnswered reports whether the error that ended a connection leaves it open for a close frame in
+// answer.
 func mayBeAnswered(err error) bool {
 	_, ok := errors.AsType[*WebSocketError](err)
 	return ok
 }
 
-// closeCode is the code of the close frame that fits the session's end; 0 means none. Called with mu
-// locked.
+// closeCode returns the code for the session's close frame; 0 means none. Called with mu locked.
 func (s *Socket) closeCode() int {
 	code := closeCodeFor(s.ending())
 	if code == 0 && s.srv.isClosing() {
@@ -172,7 +174,8 @@ func (s *Socket) closeCode() int {
 	return code
 }
 
-// closeCodeFor is the code that answers what ended a connection; 0 means none.
+// closeCodeFor returns the code for a close frame that answers the error that ended a connection; 0 means
+// none.
 func closeCodeFor(err error) int {
 	ended, ok := errors.AsType[*WebSocketError](err)
 	switch {
@@ -184,9 +187,9 @@ func closeCodeFor(err error) int {
 	return 0
 }
 
-// readLoop delivers what the client sends until the connection ends, and closes it. It is the one
-// goroutine of an idle session, so it keeps its own frame and those below it small: that is what
-// the stack has to hold while the session waits.
+// readLoop delivers what the client sends until the connection ends, and closes it. It runs on the only
+// goroutine of an idle session, so its stack frame and those of the functions it calls are kept small: the
+// stack has to hold them while the session waits.
 func (d *duplex) readLoop() {
 	s := d.socket
 	defer s.srv.leave()
@@ -205,7 +208,7 @@ func (d *duplex) readLoop() {
 	}
 }
 
-// receive acts upon one message. It returns false when the session has ended.
+// receive handles one message. It returns false if the session has ended.
 func (d *duplex) receive(data []byte, binary bool) bool {
 	s := d.socket
 	if s.srv.debugging() {
@@ -225,7 +228,7 @@ func (d *duplex) receive(data []byte, binary bool) bool {
 	return true
 }
 
-// releaseHolding returns the receive token; with more input at hand, output stays held back.
+// releaseHolding returns the receive token. If more input has already been read, output stays held back.
 func (s *Socket) releaseHolding(more bool) {
 	if !more {
 		s.release()
@@ -237,7 +240,7 @@ func (s *Socket) releaseHolding(more bool) {
 	s.endIfDue()
 }
 
-// decodeFrame closes the session when the frame is no packet.
+// decodeFrame decodes a frame, and closes the session if it is not a packet.
 func (s *Socket) decodeFrame(data []byte, binary bool) (parser.Packet, error) {
 	if !binary && !utf8.Valid(data) {
 		s.close(TransportError, ErrInvalidUTF8)
@@ -250,8 +253,8 @@ func (s *Socket) decodeFrame(data []byte, binary bool) (parser.Packet, error) {
 	return p, err
 }
 
-// readFailed ends the session for a connection that ended. A connection that is simply gone
-// counts as closed by the client, as in the reference.
+// readFailed ends a session whose connection has ended. A connection that is simply gone counts as closed
+// by the client, as in the reference.
 func (s *Socket) readFailed(err error) {
 	if ws, ok := errors.AsType[*WebSocketError](err); ok && !ws.Peer {
 		s.close(TransportError, err)
@@ -282,7 +285,7 @@ func (d *duplex) OnPing(data []byte) {
 	s.kick()
 }
 
-// BeforeRead is called when the input at hand is used up: what was held back leaves now.
+// BeforeRead is called when all input read so far is used up: what was held back leaves now.
 func (d *duplex) BeforeRead() {
 	if !d.held {
 		return

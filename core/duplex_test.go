@@ -29,7 +29,8 @@ func TestRepliesToOneReadLeaveTogether(t *testing.T) {
 	})
 }
 
-// A callback that sends more than the buffer takes has it leave meanwhile, even with more input at hand.
+// What a callback sends beyond the size of the buffer leaves while the callback runs, even with more input
+// at hand.
 func TestHeldRepliesDoNotFillTheBuffer(t *testing.T) {
 	for _, c := range []struct {
 		name, data string

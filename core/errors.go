@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// ErrorCode is the code of a refused request, as it stands in the JSON body of the answer.
+// ErrorCode is the code of a refused request, as it appears in the JSON body of the answer.
 type ErrorCode int
 
 // The codes of the protocol.
@@ -38,15 +38,15 @@ func (c ErrorCode) String() string {
 	return "Error " + strconv.Itoa(int(c))
 }
 
-// RequestError is a refused request: the code the client sees, and what only the server should know.
+// RequestError describes a refused request: the code and message that the client sees, and the context,
+// which only the server should know.
 type RequestError struct {
 	Code ErrorCode
 	// Message is sent to the client; empty means the code's own text.
 	Message string
-	// Context names the cause more closely where the reference does: INVALID_ORIGIN,
-	// TRANSPORT_MISMATCH, TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH, ID_GENERATION_ERROR,
-	// MIDDLEWARE_FAILURE; and TOO_MANY_SESSIONS and SERVER_CLOSED (status 503).
-	// Otherwise empty.
+	// Context names the cause more precisely where the reference does: INVALID_ORIGIN, TRANSPORT_MISMATCH,
+	// TRANSPORT_HANDSHAKE_ERROR, PROTOCOL_MISMATCH, ID_GENERATION_ERROR, MIDDLEWARE_FAILURE; and for the
+	// refusals with status 503: TOO_MANY_SESSIONS and SERVER_CLOSED. Otherwise it is empty.
 	Context string
 }
 
@@ -76,7 +76,7 @@ func (e *RequestError) status() int {
 	return http.StatusBadRequest
 }
 
-// closeCode is the code of a close frame that stands for the error, when it is too late for a status.
+// closeCode returns the close code that stands for the error when it is too late for a status code.
 func (e *RequestError) closeCode() int {
 	if e.Context == tooManySessions {
 		return closeTryAgainLater
@@ -88,7 +88,7 @@ func errTooManySessions() *RequestError {
 	return &RequestError{Code: BadRequest, Message: "Too many sessions", Context: tooManySessions}
 }
 
-// The contexts of handshakes beyond Config.MaxSessions, and of those that were under way when the
+// The contexts of handshakes that exceed Config.MaxSessions, and of those that were under way when the
 // server began to close.
 const (
 	tooManySessions = "TOO_MANY_SESSIONS"
@@ -98,43 +98,48 @@ const (
 // CloseReason says why a session ended, in the words of the reference.
 type CloseReason string
 
-// The reasons OnClose is given.
+// The reasons passed to OnClose.
 const (
-	// TransportClose: the client ended the session or closed its connection in good order.
+	// TransportClose: the client ended the session or closed its WebSocket, or a read found the WebSocket's
+	// connection gone.
 	TransportClose CloseReason = "transport close"
-	// TransportError: the client broke the protocol, or the connection was cut.
+	// TransportError: the client broke the protocol or read too slowly, a write failed, or the connection
+	// was lost during a polling request.
 	TransportError CloseReason = "transport error"
-	// PingTimeout: nothing was heard of the client in time.
+	// PingTimeout: nothing was heard from the client in time.
 	PingTimeout CloseReason = "ping timeout"
-	// ParseError: the client sent what is no packet.
+	// ParseError: the client sent something that is not a packet.
 	ParseError CloseReason = "parse error"
 	// ForcedClose: the application, or the server's shutdown, ended the session.
 	ForcedClose CloseReason = "forced close"
 )
 
-// Errors for errors.Is. Those of the second group are given to OnClose.
+// Errors to compare with errors.Is. Those of the second group are passed to OnClose.
 var (
 	// ErrClosed is returned by Send once the session is closing or closed.
 	ErrClosed = errors.New("engine.io: session is closed")
 	// ErrDropped is returned by SendVolatile for a message that could not leave at once.
 	ErrDropped = errors.New("engine.io: volatile message dropped")
-	// ErrServerClosed is returned once Shutdown or Close of the server was called.
+	// ErrServerClosed has the text with which handshakes are refused once Shutdown or Close of the server
+	// was called.
 	ErrServerClosed = errors.New("engine.io: server is closed")
 
-	// ErrBufferFull: more than Config.MaxBuffered waited for a slow client. Send returns it, too.
+	// ErrBufferFull: more than Config.MaxBuffered would have waited for a slow client. Send returns it,
+	// too.
 	ErrBufferFull = errors.New("engine.io: too much unsent data")
 	// ErrTooLarge: a message or body exceeds Config.MaxPayload.
 	ErrTooLarge = errors.New("engine.io: larger than MaxPayload")
 	// ErrOverlap: a client had two polls, or two POSTs, under way at once.
 	ErrOverlap = errors.New("engine.io: overlapping requests of one client")
-	// ErrHeartbeat: a ping or pong from the side that must not send it.
+	// ErrHeartbeat: the client sent a ping in revision 4 or a pong in revision 3, which only the server may
+	// send.
 	ErrHeartbeat = errors.New("engine.io: invalid heartbeat direction")
 	// ErrContentType: a POST of revision 4 with the content type application/octet-stream.
 	ErrContentType = errors.New("engine.io: invalid content type")
-	// ErrDisconnected: the client's connection went away during a request.
+	// ErrDisconnected: the client's connection was lost during a request.
 	ErrDisconnected = errors.New("engine.io: connection closed prematurely")
 	// ErrInvalidUTF8: a WebSocket text message that is not UTF-8.
 	ErrInvalidUTF8 = errors.New("engine.io: invalid UTF-8 in a text message")
-	// ErrPanic: a callback panicked; the error that wraps it has the value.
+	// ErrPanic: a callback panicked; the error that wraps it has the panic value in its text.
 	ErrPanic = errors.New("engine.io: panic in a callback")
 )

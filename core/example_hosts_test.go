@@ -10,9 +10,9 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// A server that knows its names refuses all others. Whoever owns a name can have it lead to any
-// address, such as that of a server in the user's own network (DNS rebinding); a page under that name
-// then shows an origin that equals the host, and passes the check of origins.
+// A server that knows its own names refuses requests for all others. The owner of a name can make it
+// resolve to any address, such as that of a server in the user's own network (DNS rebinding). A page under
+// that name then has an origin that equals the host, and so passes the check of origins.
 func ExampleConfig_allowRequest_hosts() {
 	names := []string{"example.com", "www.example.com"}
 	_, stop := serve(core.Config{

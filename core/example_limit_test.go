@@ -16,12 +16,12 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// addressLimit bounds how many handshakes come from one address. It remembers the addresses seen last,
-// and no more than it is told to, so that many addresses do not fill the memory.
+// addressLimit bounds how many handshakes come from one address. It remembers only the addresses seen last,
+// up to a given number, so that a flood of addresses does not fill the memory.
 type addressLimit struct {
-	every time.Duration // one more handshake each
-	burst int           // so many at once
-	keep  int           // so many addresses
+	every time.Duration // an address may open one more session after this time
+	burst int           // how many handshakes an address may send at once
+	keep  int           // how many addresses are remembered
 
 	mu     sync.Mutex
 	known  map[netip.Addr]*list.Element
@@ -64,8 +64,8 @@ func (l *addressLimit) limiter(addr netip.Addr) *rate.Limiter {
 	return a.limiter
 }
 
-// clientAddress takes host:port, or the address alone, as some frameworks have it. One IPv6 customer
-// has 2^64 addresses at least, which count as one.
+// clientAddress parses host:port, or an address alone, which some frameworks provide. A single IPv6
+// customer has at least 2^64 addresses, so those of one /64 network count as one.
 func clientAddress(remote string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(remote)
 	if err != nil {
@@ -86,9 +86,9 @@ func clientAddress(remote string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// A limit for each address, with golang.org/x/time/rate: ten handshakes at once and then one each
-// second, for the 10,000 addresses seen last. Behind a proxy every request comes from the proxy:
-// look at the header it sets, or have the adapter's option ClientIP do so.
+// A limit for each address, with golang.org/x/time/rate: ten handshakes at once, then one per second, for
+// the 10,000 addresses seen last. Behind a proxy every request comes from the proxy: use the header that it
+// sets instead, or the adapter's option ClientIP.
 func ExampleConfig_limitByAddress() {
 	limit := &addressLimit{every: time.Second, burst: 10, keep: 10_000}
 	srv, err := core.NewServer(core.Config{AllowRequest: limit.allow})

@@ -34,7 +34,7 @@ func Example() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 }
 
-// The error names every field that is wrong.
+// The error names every invalid field.
 func ExampleNewServer() {
 	_, err := core.NewServer(core.Config{
 		PingInterval: -time.Second,
@@ -46,7 +46,7 @@ func ExampleNewServer() {
 	// engine.io: Config.Transports: unknown transport "flashsocket"
 }
 
-// Text and binary messages, also before the client has done anything.
+// Text and binary messages, sent even before the client has done anything.
 func ExampleSocket_Send() {
 	client, stop := serve(core.Config{
 		OnConnection: func(s *core.Socket) {
@@ -84,7 +84,7 @@ func ExampleSocket_OnMessage() {
 	// 4text, please
 }
 
-// Why a session ended: a reason for everybody, and an error where there is more to say.
+// Why a session ended: always a reason, and an error where there is more to say.
 func ExampleSocket_OnClose() {
 	ended := make(chan string, 1)
 	client, stop := serve(core.Config{
@@ -106,7 +106,7 @@ func ExampleSocket_OnClose() {
 	// transport error, too slow: true
 }
 
-// A callback for when a message was handed to the transport.
+// A function that is called when a message was handed to the transport.
 func ExampleSocket_SendFunc() {
 	done := make(chan struct{})
 	client, stop := serve(core.Config{
@@ -123,7 +123,7 @@ func ExampleSocket_SendFunc() {
 	// two is on its way
 }
 
-// Work for one client that ends when the client is gone.
+// Work for one client that stops when the client is gone.
 func ExampleSocket_Context() {
 	cfg := core.Config{
 		OnConnection: func(s *core.Socket) {
@@ -145,7 +145,7 @@ func ExampleSocket_Context() {
 	_, _ = core.NewServer(cfg)
 }
 
-// The message is encoded once, whatever the number of receivers.
+// The message is encoded only once, whatever the number of receivers.
 func ExampleServer_Broadcast() {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {
@@ -156,7 +156,7 @@ func ExampleServer_Broadcast() {
 	// 0
 }
 
-// All members of a room but the sender, encoded once.
+// A message to all members of a room except the sender, encoded once.
 func ExamplePrepared_SendTo() {
 	room := map[*core.Socket]bool{} // with a lock of its own
 	say := func(sender *core.Socket, m core.Message) (heard int) {
@@ -189,7 +189,7 @@ func ExampleServer_Use() {
 	// DENY
 }
 
-// Who may connect is decided before a session exists.
+// The decision about who may connect is made before a session exists.
 func ExampleConfig_allowRequest() {
 	_, stop := serve(core.Config{
 		AllowRequest: func(r *http.Request) error {
@@ -219,7 +219,7 @@ func ExampleConfig_cors() {
 	srv.Close()
 }
 
-// A graceful end: clients get what they are owed and are told that the server goes away.
+// A graceful end: clients get what waits for them and are told that the server goes away.
 func ExampleServer_Shutdown() {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {
@@ -237,11 +237,11 @@ func ExampleServer_Shutdown() {
 	log.Println(hs.ListenAndServe())
 }
 
-// exampleClient is what the examples above are seen by: a client that polls.
+// exampleClient is the client of the examples above. It uses polling.
 type exampleClient struct {
 	url    string
-	header http.Header // of the handshake's answer
-	left   []string    // packets not shown yet
+	header http.Header // of the answer to the handshake
+	left   []string    // packets that were not shown yet
 }
 
 func serve(cfg core.Config) (client *exampleClient, stop func()) {

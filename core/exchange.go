@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Exchange is one HTTP request and the means to answer it: all that the core asks of a web
-// framework. An adapter makes one for each request and hands it to Server.Serve. The core uses it
-// from the goroutine that called Serve only, and not after Serve returned.
+// Exchange is one HTTP request and the means to answer it: all that the core asks of a web framework. An
+// adapter makes one for each request and passes it to Server.Serve. The core uses it only on the goroutine
+// that called Serve, and not after Serve has returned.
 type Exchange interface {
 	// Method returns the request's method.
 	Method() string
@@ -22,36 +22,36 @@ type Exchange interface {
 	RemoteAddr() string
 	// Request returns a copy of the request, without body, that stays valid after the exchange.
 	Request() *http.Request
-	// Keep appends the request's head to dst, see AppendHead, and returns what else a session keeps
-	// of the request. Package core's Keep does it for those that are a http.Request anyway.
+	// Keep appends the request's head to dst, see AppendHead, and returns what else a session keeps of the
+	// request. The function Keep of this package does it for adapters that have an http.Request anyway.
 	Keep(dst []byte) (head []byte, kept Kept)
-	// Body reads the request's body. It fails with ErrTooLarge, without having read more, when
-	// the body exceeds limit bytes, and with another error when it did not arrive by deadline.
-	// The slice belongs to the caller.
+	// Body reads the request's body. If the body exceeds limit bytes it fails with ErrTooLarge, without
+	// reading more; if the body has not arrived by the deadline it fails with another error. The slice
+	// belongs to the caller.
 	Body(limit int64, deadline time.Time) ([]byte, error)
 
-	// ResponseHeader returns the first value of a response header that is set already, or "".
+	// ResponseHeader returns the first value of a response header that has already been set, or "".
 	ResponseHeader(name string) string
-	// ResponseHeaders returns a copy of what the application and this exchange have set so far,
-	// without what the HTTP server adds by itself.
+	// ResponseHeaders returns a copy of the response headers set so far by the application and this
+	// exchange, without those that the HTTP server adds by itself.
 	ResponseHeaders() http.Header
 	// SetHeader replaces a response header; AddHeader adds one more value.
 	SetHeader(name, value string)
 	AddHeader(name, value string)
-	// Respond answers. It is called at most once, and never together with Hijack. The body must
-	// not be changed afterwards. An error means that the answer was not handed over.
+	// Respond sends the answer. It is called at most once, and never after Hijack has taken the connection
+	// over. The body must not be changed afterwards. An error means that the answer was not handed over.
 	Respond(status int, body []byte) error
 
-	// Wait parks the calling goroutine until the waiter is woken, its time is over, or the client
-	// has left. When it returns it no longer holds on to the waiter. Woken is for Wake alone: whatever
-	// else ends the wait is Expired, and the poll is answered.
+	// Wait parks the calling goroutine until the waiter is woken, its time is over, or the client has left.
+	// After it has returned it keeps no reference to the waiter. It returns Woken only if Wake was called.
+	// If anything else ends the wait, except the client's leaving, it returns Expired, and the poll is
+	// answered.
 	Wait(w *Waiter) WaitResult
-	// Hijack takes the connection over and has serve called with it, and with what was read
-	// beyond the request, on this goroutine or another one, possibly after Serve returned. What
-	// serve returns is called afterwards, unless it is nil, and takes as long as the connection
-	// lives: on a fresh goroutine if possible, since a stack that was needed once stays. Serve and
-	// what it returns close the connection. An error means that nothing was taken over; the request
-	// can be answered still.
+	// Hijack takes the connection over. It calls serve with the connection and what was read beyond the
+	// request, on this goroutine or another one, possibly after Serve has returned. If serve returns a
+	// function, that is called next and runs as long as the connection lives: on a fresh goroutine if
+	// possible, since a goroutine keeps the stack it has once needed. serve and the function it returns
+	// close the connection. An error means that nothing was taken over; the request can still be answered.
 	Hijack(serve func(conn net.Conn, buffered []byte) (rest func())) error
 }
 
@@ -65,18 +65,18 @@ const (
 	Expired                   // the waiter's time is over
 )
 
-// Waiter is a parked request. It has two ways of being woken, for the adapter to choose from: the
-// channel C, or a function given to Park.
+// Waiter is a parked request. It can be woken in two ways, of which the adapter chooses one: through the
+// channel C, or through a function given to Park.
 type Waiter struct {
 	c     chan struct{}
 	park  func()
 	mu    sync.Mutex
 	woken bool
-	brief bool // the wait takes heldPoll at most
+	brief bool // the wait takes at most heldPoll
 
 	// Guarded by the socket's mu:
-	pausing bool // for an upgrade to arrive
-	owed    bool // the session has ended, and what it sent before is this poll's to bring
+	pausing bool // waits for an upgrade packet, see letUpgradeArrive
+	owed    bool // the session has ended, and this poll is to deliver what was sent before
 }
 
 // Expires returns how long the wait may take; zero means no bound.
@@ -87,7 +87,7 @@ func (w *Waiter) Expires() time.Duration {
 	return 0
 }
 
-// Wake ends the wait. It may be called from anywhere, more than once, and before the wait began.
+// Wake ends the wait. It may be called from any goroutine, more than once, and before the wait has begun.
 func (w *Waiter) Wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,7 +103,7 @@ func (w *Waiter) Wake() {
 	}
 }
 
-// C returns a channel that receives one value when the waiter is woken and was not parked with Park.
+// C returns a channel that receives one value when the waiter is woken, unless it was parked with Park.
 func (w *Waiter) C() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,8 +116,8 @@ func (w *Waiter) C() <-chan struct{} {
 	return w.c
 }
 
-// Park has wake called, once and under the waiter's lock, as soon as the waiter is woken. It
-// returns false when that has happened already, and then never calls it.
+// Park arranges for wake to be called, once and under the waiter's lock, as soon as the waiter is woken. If
+// that has already happened it returns false, and wake is never called.
 func (w *Waiter) Park(wake func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,8 +128,8 @@ func (w *Waiter) Park(wake func()) bool {
 	return true
 }
 
-// Leave ends what Park began and returns whether the waiter was woken. The function given to Park
-// is not called after Leave returned.
+// Leave undoes Park and reports whether the waiter was woken. The function given to Park is not called
+// after Leave has returned.
 func (w *Waiter) Leave() (woken bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,8 +137,8 @@ func (w *Waiter) Leave() (woken bool) {
 	return w.woken
 }
 
-// WithValues returns a context in which the values are found under their keys, before those of ctx.
-// Adapters use it to hand on what earlier middleware knows. The map must not be changed afterwards.
+// WithValues returns a context with the given values, which take precedence over those of ctx. Adapters use
+// it to pass on what earlier middleware knows. The map must not be changed afterwards.
 func WithValues(ctx context.Context, values map[any]any) context.Context {
 	if len(values) == 0 {
 		return ctx

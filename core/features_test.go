@@ -11,8 +11,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// TestInvalidOriginIsTold: net/http answers such a request itself; where it comes through, the
-// application learns why it was refused.
+// TestInvalidOriginIsTold: net/http answers such a request itself; if one gets through, the application
+// learns why it was refused.
 func TestInvalidOriginIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
@@ -27,7 +27,7 @@ func TestInvalidOriginIsTold(t *testing.T) {
 	})
 }
 
-// TestHooksInOrder: what observes is called in the order of events, and nothing after OnClose.
+// TestHooksInOrder: hooks are called in the order of events, and none after OnClose.
 func TestHooksInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
@@ -54,7 +54,7 @@ func TestHooksInOrder(t *testing.T) {
 	})
 }
 
-// TestObserversHoldNobodyUp: a session does not wait for a hook that observes, only its OnClose does.
+// TestObserversHoldNobodyUp: a session does not wait for a hook that observes; only its OnClose does.
 func TestObserversHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -12,13 +12,13 @@ import (
 type batch struct {
 	packets []outgoing
 	plain   []parser.Packet // the same, for the codec of payloads
-	frame   []byte          // one of them, encoded
+	frame   []byte          // scratch space to encode one of them
 }
 
 // batches is the pool that a server's sessions borrow from.
 type batches struct{ pool sync.Pool }
 
-// How long a list, or a frame, may be to be used again.
+// The largest capacities of a list and of a frame that are kept for reuse.
 const (
 	keptPackets = 64
 	keptFrame   = 4096
@@ -49,7 +49,7 @@ func (s *Socket) waiting() []outgoing {
 	return s.out.packets
 }
 
-// setWaiting replaces them. Called with mu locked.
+// setWaiting replaces the packets that no transport has taken. Called with mu locked.
 func (s *Socket) setWaiting(packets []outgoing) {
 	switch {
 	case len(packets) == 0:
@@ -66,18 +66,18 @@ type hold uint8
 
 const (
 	holdNone hold = iota
-	holdNext      // the next write goes out, and holding begins
-	holdBoth      // everything waits until the input at hand is handled, for 2 ms, or until it is much
+	holdNext      // the next write goes out, then holding begins
+	holdBoth      // everything waits until the input at hand is handled, for 2 ms, or until much waits
 )
 
-// holdsBack reports whether what waits is to leave together with what follows. What would fill a write, or
-// half of the buffer, does not: the client may be reading, and must not be taken for one that is too slow.
-// Called with mu locked.
+// holdsBack reports whether what waits is to leave together with what follows. Output that would fill a write
+// or half of the buffer is not held back: the client may well be reading, and must not be mistaken for one
+// that is too slow. Called with mu locked.
 func (s *Socket) holdsBack() bool {
 	return s.hold == holdBoth && s.buffered < min(mostHeld, s.srv.cfg.MaxBuffered/2) && len(s.waiting()) < leastWaiting/2
 }
 
-// queue appends a packet to what waits. Called with mu locked.
+// queue appends a packet to those that wait. Called with mu locked.
 func (s *Socket) queue(p outgoing) {
 	if s.out == nil {
 		s.out = s.srv.batches.get()
@@ -100,7 +100,7 @@ func sizeOf(packets []outgoing) (size int64) {
 	return size
 }
 
-// kick sees to it that what waits gets on its way. It is called with mu locked and unlocks it.
+// kick makes sure that what waits gets sent. It is called with mu locked and unlocks it.
 func (s *Socket) kick() {
 	if s.link == nil {
 		poll := s.poll
@@ -111,7 +111,7 @@ func (s *Socket) kick() {
 		return
 	}
 	switch {
-	case s.writing: // whoever holds the token looks again before returning it
+	case s.writing: // the token's holder looks again before returning it
 		s.mu.Unlock()
 	case s.holdsBack():
 		s.holdForAWhile()
@@ -145,7 +145,7 @@ func (s *Socket) onHoldTimer() {
 		s.mu.Unlock()
 		return
 	}
-	s.hold = holdNone // a callback that takes longer holds nobody up
+	s.hold = holdNone // a callback that takes longer must not delay output
 	if s.writing {
 		s.mu.Unlock()
 		return
@@ -153,7 +153,7 @@ func (s *Socket) onHoldTimer() {
 	s.flush(true)
 }
 
-// letGo ends the holding back. It is called with mu locked and unlocks it.
+// letGo stops holding output back and writes what waits. It is called with mu locked and unlocks it.
 func (s *Socket) letGo() {
 	s.hold = holdNone
 	if s.link == nil || s.writing || !s.pending() {
@@ -165,7 +165,7 @@ func (s *Socket) letGo() {
 
 // pending reports whether there is something to write. Called with mu locked.
 func (s *Socket) pending() bool {
-	if s.answering > 0 { // the last poll's answer comes first
+	if s.answering > 0 { // the answer to the last poll goes first
 		return false
 	}
 	if s.conflating {
@@ -174,7 +174,7 @@ func (s *Socket) pending() bool {
 	return s.out != nil || s.pongDue || s.state == stateClosing
 }
 
-// controlWaits reports whether a packet waits that is no message. Called with mu locked.
+// controlWaits reports whether a packet other than a message waits. Called with mu locked.
 func (s *Socket) controlWaits() bool {
 	for _, p := range s.waiting() {
 		if p.Type != parser.Message {
@@ -184,21 +184,22 @@ func (s *Socket) controlWaits() bool {
 	return false
 }
 
-// taken is what one write brings to the network. Where each message ends among its bytes is noted
-// beside the message, so that it is known what a write that failed has handed over.
+// taken is the content of one write to the network. Each packet records where its frame ends among the
+// bytes of the write, so that a write that fails can tell which packets it has handed over.
 type taken struct {
 	link    *duplex
 	batch   *batch
 	size    int64
-	end     int  // of all frames, in bytes
+	end     int  // where the last frame ends, in bytes
 	refused bool // the connection took no more frames
 	pong    []byte
 	pongDue bool
-	last    bool // the close frame follows
-	code    int  // of that
+	last    bool // a close frame follows
+	code    int  // of the close frame
 }
 
-// take empties the buffer. Called with mu locked and the write token held.
+// take takes what the next write sends out of the buffer: only control packets while Conflate runs,
+// otherwise everything. Called with mu locked and the write token held.
 func (s *Socket) take() taken {
 	s.inFlight++
 	if s.conflating {
@@ -218,7 +219,7 @@ func (s *Socket) take() taken {
 	return t
 }
 
-// takeOut empties the buffer. Called with mu locked.
+// takeOut takes all packets out of the buffer. Called with mu locked.
 func (s *Socket) takeOut() *batch {
 	b := s.out
 	if s.out = nil; b == nil {
@@ -234,9 +235,9 @@ func (s *Socket) takePong(t *taken) {
 	}
 }
 
-// flush takes the write token and writes. It is called with mu locked, the token free and a link
-// in place, and unlocks mu. With block false it does not wait for the network; what is left then
-// goes out on a goroutine that lives as long as there is work.
+// flush takes the write token and writes. It is called with mu locked, the write token free and a link in
+// place, and unlocks mu. With block false it does not wait for the network; what is left then is written by
+// a goroutine that lives as long as there is work.
 func (s *Socket) flush(block bool) {
 	s.conflate()
 	if s.writing || s.state == stateClosed || !s.pending() {
@@ -249,7 +250,7 @@ func (s *Socket) flush(block bool) {
 	s.write(t, block)
 }
 
-// write brings t and what comes up meanwhile to the network, then returns the write token.
+// write writes t, and whatever else has come up by then, and returns the write token.
 func (s *Socket) write(t taken, block bool) {
 	for round := 1; ; round++ {
 		err := t.link.append(s.codec(), &t)
@@ -271,8 +272,9 @@ func (s *Socket) write(t taken, block bool) {
 	}
 }
 
-// goBlocking hands the write token, and what it has taken, to a goroutine that may wait for the
-// network. appended says that it is in the connection's buffer already.
+// goBlocking hands the write token and t to a goroutine that may wait for the network. appended tells
+// whether t is already in the connection's buffer. If the session is closed and its client is not known to
+// read, goBlocking ends the connection instead.
 func (s *Socket) goBlocking(t taken, appended bool) {
 	s.mu.Lock()
 	s.blocking = true
@@ -309,8 +311,8 @@ func (s *Socket) settle(t *taken) {
 	s.endIfDue()
 }
 
-// unwritten returns what a write has not handed to the network, or the connection has not taken.
-// It is called by the write token's holder when the write is over.
+// unwritten returns the packets that a write has not handed to the network, or the connection has not
+// taken. It is called by the write token's holder when the write is over.
 func (t *taken) unwritten() []outgoing {
 	handed := t.end - t.link.conn.Unflushed()
 	for i, p := range t.batch.packets {
@@ -321,13 +323,13 @@ func (t *taken) unwritten() []outgoing {
 	return nil
 }
 
-// written accounts for a write. It returns true with the next one in t, or false after it returned
-// the write token.
+// written accounts for a write. It returns true with the next write in t, or false when nothing is left for
+// the caller to write: the write token was returned, or the session has ended.
 func (s *Socket) written(t *taken, err error) bool {
 	s.mu.Lock()
 	if s.state == stateClosed {
 		code := s.closeCode()
-		if s.out != nil && err == nil && !t.refused && !t.last { // finish has left this to us
+		if s.out != nil && err == nil && !t.refused && !t.last { // finish has left these packets to us
 			s.inFlight--
 			s.noteDrain(t.batch.packets)
 			s.srv.batches.put(t.batch)
@@ -339,7 +341,7 @@ func (s *Socket) written(t *taken, err error) bool {
 		s.out = nil
 		s.mu.Unlock()
 		s.settle(t)
-		t.link.farewell(code) // on behalf of whoever closed the session
+		t.link.farewell(code) // on behalf of the goroutine that closed the session
 		return false
 	}
 	s.inFlight--
@@ -362,7 +364,7 @@ func (s *Socket) written(t *taken, err error) bool {
 	case t.last:
 		s.finish(ForcedClose, nil, true)
 	case s.pending() && !s.holdsBack():
-		if s.srv.cfg.Conflate != nil { // user code: not under the token
+		if s.srv.cfg.Conflate != nil { // user code must not run under the write token
 			blocking := s.blocking
 			s.writing, s.blocking = false, false
 			s.conflate()

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzQuery compares with the standard library where that finds nothing to object to.
+// FuzzQuery compares with the standard library wherever that accepts the query.
 func FuzzQuery(f *testing.F) {
 	for _, query := range []string{
 		"", "EIO=4&transport=polling", "EIO=3&transport=polling&b64=1&j=0&t=abc", "transport=polling&transport=websocket",
@@ -26,7 +26,7 @@ func FuzzQuery(f *testing.F) {
 		if again := parseParams(query + "&"); again != p {
 			t.Fatalf("%q: %+v, and with an empty pair behind it %+v", query, p, again)
 		}
-		// Whatever stands before it, the last value wins, and nothing else changes.
+		// Whatever comes before it, the last value wins, and nothing else changes.
 		want := p
 		want.transport, want.sid, want.eio, want.j, want.jsonp = "websocket", "x", "4", "7", true
 		if got := parseParams(query + "&transport=websocket&sid=x&EIO=4&j=7"); got != want {
@@ -59,7 +59,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// What is no escape stays; the expectations are those of Node's querystring.parse.
+// Invalid escapes stay as they are; the expectations are those of Node's querystring.parse.
 func TestUnescapeForm(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "a%20b+c": "a b c", "100%": "100%", "%zz%41": "%zzA", "a%4": "a%4", "%e2%82%acx%": "€x%", "+%2B%": " +%", "%%41": "%A", "%4%41": "%4A",
@@ -70,7 +70,7 @@ func TestUnescapeForm(t *testing.T) {
 	}
 }
 
-// FuzzJSONPBody gives jsonpData any body, and then one that a client made of any text.
+// FuzzJSONPBody gives jsonpData any body, and then the body that a client would make of any text.
 func FuzzJSONPBody(f *testing.F) {
 	for _, body := range []string{
 		"", "d=", "d=4a", "x=1&d=4%0A", `d=4\n`, `d=4\\n`, `d=4\\\n`, "d=%zz", "d=a+b&d=c", "dd=1", "&&", "d", `d=4a\`, "d=%5C%5Cn%5Cn",
@@ -84,7 +84,7 @@ func FuzzJSONPBody(f *testing.F) {
 		if want, err := url.QueryUnescape(string(body)); err == nil && string(unescapeForm(body)) != want {
 			t.Fatalf("%q: unescaped %q, want %q", body, unescapeForm(body), want)
 		}
-		// A backslash before a newline is lost on the way: the client's escaping has two meanings for it.
+		// A backslash before a newline is lost on the way: the client's escaping is ambiguous there.
 		text := strings.ReplaceAll(string(body), "\\\n", "\\ ")
 		form := "x=1&d=" + url.QueryEscape(escapeNewlines(text)) + "&y=2"
 		if got := jsonpData([]byte(form)); string(got) != text {
@@ -101,7 +101,7 @@ func escapeNewlines(text string) string {
 
 var jsonpAnswer = regexp.MustCompile(`\A___eio\[[0-9]*\]\("(?s:.*)"\);\z`)
 
-// FuzzJSONPAnswer checks that an answer is a script that does nothing but to hand over the payload.
+// FuzzJSONPAnswer checks that an answer is a script that does nothing but hand over the payload.
 func FuzzJSONPAnswer(f *testing.F) {
 	for _, payload := range []string{
 		"", "4hello", "4</script><script>alert(1)//", "4\u2028\u2029", "4\"\\", "4\r\n\t\x00\x7f", "4\xff\xe2\x80", "4<!--", "4&lt;", "4😀",
@@ -136,7 +136,7 @@ func FuzzJSONPAnswer(f *testing.F) {
 
 var qvalue = regexp.MustCompile(`\A(0|1)?(\.[0-9]*)?\z`)
 
-// FuzzAcceptEncoding checks that what is chosen is what the client accepts: named, or covered by
+// FuzzAcceptEncoding checks that the chosen encoding is one that the client accepts: named, or covered by
 // "*", and with a weight that is a number above 0.
 func FuzzAcceptEncoding(f *testing.F) {
 	for _, header := range []string{
@@ -160,7 +160,7 @@ func FuzzAcceptEncoding(f *testing.F) {
 		chosen := s.acceptedCompressor(header)
 		for _, c := range s.compressors {
 			switch w := weights[c.name]; {
-			case w < 0: // in a form that RFC 9110 does not know
+			case w < 0: // in a form that RFC 9110 does not allow
 			case chosen == nil && w > 0:
 				t.Fatalf("%q: nothing was chosen, though %s has the weight %v", header, c.name, w)
 			case chosen == c && w == 0:
@@ -172,8 +172,7 @@ func FuzzAcceptEncoding(f *testing.F) {
 	})
 }
 
-// weight is the weight of an encoding by RFC 9110, or -1 where the header does not hold to that, or
-// contradicts itself.
+// weight is the weight of an encoding by RFC 9110, or -1 if the header violates that or contradicts itself.
 func weight(header, name string) float64 {
 	found := 0.0
 	named, covered := false, false
@@ -209,7 +208,7 @@ func weight(header, name string) float64 {
 	return found
 }
 
-// FuzzServesPath: what is served lies under the mount path whoever reads the path, and what lies
+// FuzzServesPath: what is served lies under the mount path for every reader of the path, and what lies
 // there without any tricks is served.
 func FuzzServesPath(f *testing.F) {
 	for _, sent := range []string{
@@ -262,7 +261,7 @@ func FuzzServesRoute(f *testing.F) {
 	parameter := regexp.MustCompile(`:[^/]*`)
 	f.Fuzz(func(t *testing.T, pattern, sent string) {
 		if !strings.HasPrefix(pattern, "/") || strings.Contains(pattern, "//") || !utf8.ValidString(pattern) || !utf8.ValidString(sent) {
-			return // what no router would take
+			return // no router would take it
 		}
 		served := ServesRoute(pattern, sent)
 		mount, _, _ := strings.Cut(pattern, "*")

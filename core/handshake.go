@@ -15,7 +15,7 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// appendNewID appends 20 URL-safe characters, 120 bits, of crypto/rand.
+// appendNewID appends 20 URL-safe characters (120 bits) from crypto/rand.
 func appendNewID(dst []byte) []byte {
 	var raw [15]byte
 	_, _ = rand.Read(raw[:]) // never fails
@@ -38,13 +38,13 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 		return
 	}
 	socket.startHeartbeat()
-	// Behind the answer, even one that panics, and on a goroutine of its own, since some frameworks send the
-	// answer when the handler returns.
+	// OnConnection follows the answer, even one that panics, on a goroutine of its own, since some
+	// frameworks send the answer only when the handler returns.
 	defer func() { go socket.connected() }()
 	s.answerHandshake(x, socket)
 }
 
-// answerAs fixes the form that answers to polls have.
+// answerAs fixes the form of answers to polls.
 func (s *Socket) answerAs(p params) {
 	if s.base64, s.jsonp = p.base64 || p.jsonp, p.jsonp; p.jsonp {
 		s.rare = &rare{index: digits(p.j)}
@@ -65,8 +65,9 @@ func (s *Server) answerHandshake(x Exchange, socket *Socket) {
 	s.batches.put(b)
 }
 
-// beginPolling puts what a session begins with into b. Like setCookie it is kept apart for its frame:
-// the stack of a connection is as large as its deepest call has been, see Exchange.Wait.
+// beginPolling puts the first packets of a session into b. Like setCookie it is not inlined, so that its
+// stack frame does not add to those of later calls: the stack of a connection's goroutine is as large as
+// its deepest call has been, also while it parks in Exchange.Wait.
 //
 //go:noinline
 func (s *Socket) beginPolling(b *batch) {
@@ -100,7 +101,7 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 	}
 	s.takeOver(x, engine, socket, true, func(link *duplex) bool {
 		if err := s.register(socket, WebSocket); err != nil {
-			// The server is closing, or somebody just took the same id or the last place.
+			// The server is closing, or the id or the last free place has just been taken.
 			s.refusedTooLate(err, socket)
 			s.dismiss(link, err.closeCode())
 			return false
@@ -113,21 +114,20 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 	})
 }
 
-// pauseOpening lets the 101 go ahead of the open packet, see openPause. One connection at a time has
-// that: in a rush of clients the two leave in one write, which is a tenth of what a connection costs.
+// pauseOpening sends the 101 ahead of the open packet, see openPause. Only one connection at a time gets
+// this: in a rush of clients the two leave in one write, which saves a tenth of what a connection costs.
 func (s *Server) pauseOpening(link *duplex) {
 	if !s.opening.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.opening.Store(false)
-	_, _ = link.conn.Flush(true) // should it fail, so does the next
+	_, _ = link.conn.Flush(true) // if it fails, so does the next Flush
 	time.Sleep(openPause)
 }
 
-// takeOver hijacks the request's connection, makes it a WebSocket and hands it to begin, on a
-// goroutine where nothing of the request is left. The answer to the opening handshake waits to be
-// flushed then. If begin returns true, the connection is the session's from there; otherwise it is
-// closed.
+// takeOver hijacks the request's connection, makes it a WebSocket and passes it to begin; the answer to the
+// opening handshake then still waits to be flushed. If begin returns true, the connection is the session's
+// from then on, and readLoop follows; otherwise begin has closed it.
 func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, begin func(*duplex) bool) {
 	request, header := x.Request(), switchingHeaders(x)
 	if initial && s.cfg.Cookie != nil {
@@ -182,8 +182,8 @@ func (s *Server) accept(link *duplex, engine WebSocketEngine, conn net.Conn, buf
 	return true
 }
 
-// offeredSubprotocol chooses the first of the subprotocols a client offers, as the reference does:
-// browsers give up a connection where they offered some and none was chosen.
+// offeredSubprotocol chooses the first of the subprotocols that a client offers, as the reference does:
+// browsers give up a connection for which they offered some and none was chosen.
 func offeredSubprotocol(x Exchange) string {
 	first, _, _ := strings.Cut(x.Header("Sec-WebSocket-Protocol"), ",")
 	first = strings.Trim(first, " \t")
@@ -234,8 +234,8 @@ func (s *Server) appendID(dst []byte, x Exchange) ([]byte, error) {
 	return append(dst, id...), nil
 }
 
-// validID allows what RFC 3986 calls unreserved: such an id means nothing in a URL, a header, a
-// cookie or JSON.
+// validID accepts the characters that RFC 3986 calls unreserved: they have no special meaning in a URL, a
+// header, a cookie or JSON.
 func validID(id string) bool {
 	for i := range len(id) {
 		c := id[i]
@@ -248,8 +248,8 @@ func validID(id string) bool {
 
 var errTakenID = errors.New("engine.io: the id is in use")
 
-// register makes the session known. It fails when the server closes, or when the id has been taken
-// meanwhile.
+// register adds the session to the registry. It fails if the server is closing or full, or if the id has
+// been taken meanwhile.
 func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 	if !s.enter() {
 		return &RequestError{Code: BadRequest, Message: ErrServerClosed.Error(), Context: serverClosed}
@@ -266,7 +266,7 @@ func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 	if s.debugging() {
 		socket.debug(scopeServer, "session opened", "remote", socket.RemoteAddr(), "revision", socket.Protocol())
 	}
-	if s.isClosing() { // since a moment, and whoever closes all sessions may have missed this one
+	if s.isClosing() { // since just now: Close or Shutdown may have missed this session
 		s.closeLate(socket)
 	}
 	return nil
@@ -306,8 +306,8 @@ func (s *Server) offers(transport Transport) bool {
 	return false
 }
 
-// appendJSONString appends s as a JSON string that is safe inside a script, too: "<", ">", "&",
-// U+2028 and U+2029 are escaped, invalid UTF-8 becomes U+FFFD.
+// appendJSONString appends s as a JSON string that is also safe inside a script: "<", ">", "&", U+2028 and
+// U+2029 are escaped, invalid UTF-8 becomes U+FFFD.
 func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

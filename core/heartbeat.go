@@ -6,18 +6,18 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// heartbeat is the session's one timer, which is a place in the server's clock. What it calls compares
-// the time with the deadline and acts by phase, so that a call that comes too early is harmless, and
-// moving the deadline further away costs nothing. Its fields are guarded by the socket's mu, but for
-// fires and place, which are the clock's.
+// heartbeat is the session's only timer, an entry in the server's clock. onTimer, which the clock calls,
+// compares the time with the deadline and acts according to the phase. A call that comes too early is
+// therefore harmless, and moving the deadline further away costs nothing. The fields are guarded by the
+// socket's mu, except for fires and place, which are the clock's.
 type heartbeat struct {
 	deadline instant
 	pinged   instant
-	fires    instant // when the clock calls
+	fires    instant // when the clock calls onTimer
 	place    int32
 	shard    uint8 // of the clock; never changes
 	phase    phase
-	extended bool // by a packet, once since the last ping
+	extended bool // a packet has moved the deadline since the last ping
 }
 
 type phase uint8
@@ -28,7 +28,8 @@ const (
 	phaseClosing              // for a polling client to fetch the rest
 )
 
-// startHeartbeat begins with the open packet: the server pings in revision 4, the client in 3.
+// startHeartbeat starts the heartbeat, which begins with the open packet: the server pings in revision 4,
+// the client in revision 3.
 func (s *Socket) startHeartbeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +43,7 @@ func (s *Socket) beginBeating() {
 	}
 	b, cfg, now := &s.beat, &s.srv.cfg, s.srv.now()
 	switch {
-	case b.phase == phaseClosing: // since before the open packet; the deadline is set
+	case b.phase == phaseClosing: // closed before the open packet; the deadline is set
 	case s.revision == 3:
 		b.phase = phaseWaiting
 		b.deadline = now.after(cfg.PingInterval + cfg.PingTimeout)
@@ -64,7 +65,7 @@ func (s *Socket) closeWithin(within time.Duration) {
 	s.due(s.srv.now(), within)
 }
 
-// heard notes a packet of the client. The error means that it came from the wrong side.
+// heard notes a packet from the client. The error means that the client must not send it.
 func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 	cfg := &s.srv.cfg
 	if s.revision == 3 {
@@ -87,20 +88,21 @@ func (b *heartbeat) heard(s *Socket, t parser.Type) error {
 		b.phase = phaseResting
 		s.due(now, cfg.PingInterval)
 	case !b.extended:
-		// The client lives, though its pong may be stuck behind a large message
-		// (reference 6.6.10). Once per ping, or it could do without pongs.
+		// The client is alive, though its pong may be stuck behind a large message (reference 6.6.10). This
+		// counts once per ping, or the client could do without pongs.
 		b.extended = true
 		s.due(s.srv.now(), cfg.PingTimeout)
 	}
 	return nil
 }
 
-// timedOut reports a ping timeout that the timer has not got round to. Called with mu locked.
+// timedOut reports whether the client's time is over although the timer has not acted yet. Called with mu
+// locked.
 func (s *Socket) timedOut() bool {
 	return s.beat.phase == phaseWaiting && s.srv.now() >= s.beat.deadline && !s.occupied()
 }
 
-// onTimer is called by the clock. It does not wait: other sessions are called after it.
+// onTimer is called by the clock. It does not wait, since the clock calls other sessions after it.
 func (s *Socket) onTimer() {
 	s.mu.Lock()
 	if s.state == stateClosed {
@@ -116,15 +118,16 @@ func (s *Socket) onTimer() {
 	case b.phase == phaseResting:
 		b.phase, b.extended = phaseWaiting, false
 		within := s.srv.cfg.PingTimeout
-		// A timer that was a little late does not make the session live longer; one that was very
-		// late, as after a suspended machine, does not cost the client its time.
+		// A timer that fires a little late does not make the session live longer; one that fires very late,
+		// as after the machine was suspended, does not cost the client its time.
 		within -= min(late, within/8)
 		b.pinged = now
 		s.due(now, within)
 		s.queue(outgoing{Packet: parser.Packet{Type: parser.Ping}})
 		s.kick()
 	case b.phase == phaseWaiting && s.occupied():
-		// A callback keeps the pong from being read; the client may live, as long as it is pinged.
+		// A callback keeps the pong from being read. The client may be alive, and stays as long as it is
+		// pinged.
 		s.due(now, s.srv.cfg.PingTimeout)
 		if s.revision != 3 && !s.pending() {
 			b.pinged = now
@@ -137,7 +140,7 @@ func (s *Socket) onTimer() {
 	}
 }
 
-// expire ends the session, unless something was heard meanwhile.
+// expire ends the session, unless the deadline has been moved meanwhile.
 func (s *Socket) expire() {
 	s.mu.Lock()
 	switch {

@@ -62,8 +62,8 @@ func TestWaitingPollIsToldOfThePingTimeout(t *testing.T) {
 	})
 }
 
-// TestNothingIsHeardAfterTheTimeout: a packet that comes when the time is over, and the timer about to find
-// that out, does not save the session.
+// TestNothingIsHeardAfterTheTimeout: a packet that comes after the timeout, but before the timer has
+// noticed it, does not save the session.
 func TestNothingIsHeardAfterTheTimeout(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {

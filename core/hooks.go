@@ -11,9 +11,9 @@ import (
 // Packet is a packet of the protocol, as hooks see it. Its data must not be changed.
 type Packet = parser.Packet
 
-// hooks are a session's callbacks. All are nil until the application sets one. They are read and
-// written under the socket's mu. Those that few applications set are the server's, which has none,
-// until one is.
+// hooks are a session's callbacks, each nil until the application sets it. They are read and written under
+// the socket's mu. Those that few applications set are in observers, which are the server's empty ones
+// until one is set.
 type hooks struct {
 	message func(Message)
 	upgrade func(Transport)
@@ -46,44 +46,46 @@ func (s *Socket) setObserver(set func(*observers)) {
 	set(s.hooks.observers)
 }
 
-// OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs
-// to the callback. While it runs nothing more is read from this client. It may take its time, see
+// OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs to the
+// callback. While the callback runs nothing more is read from this client. It may block, see
 // Config.OnConnection.
 func (s *Socket) OnMessage(f func(Message)) { s.setHook(func(h *hooks) { h.message = f }) }
 
-// OnUpgrade sets the callback that is told of the new transport after an upgrade.
+// OnUpgrade sets the callback that is called with the new transport after an upgrade.
 func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upgrade = f }) }
 
-// OnClose sets the callback for the session's end. It is called exactly once, as the last callback,
-// on a goroutine of its own, if it was set before the end. The error says more than the reason
-// where there is more to say, and may be nil; Unsent tells which messages were never handed over.
-// It waits for callbacks and hooks that run, and for a write that is under way: a cut connection ends
-// that at once, a client that has closed, or broken a rule, gets 5 s to read it, and an answer to a poll ends
-// within Config.WriteTimeout.
+// OnClose sets the callback for the end of the session. If it was set before the end, it is called exactly
+// once, as the last callback, on a goroutine of its own. The error says more than the reason where there is
+// more to say, and may be nil; Unsent and UnsentMessages tell what was never handed over.
+//
+// The call waits for callbacks and hooks that are running, and for a write that is under way. Such a write
+// ends at once if the connection is cut, and within 5 s if the client has closed the session or broken a
+// rule and may still read; an answer to a poll ends within Config.WriteTimeout.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 
-// OnPacket sets the callback for every packet of the client, messages included, before it is acted
-// upon. The data is valid during the call only.
+// OnPacket sets the callback for every packet from the client, messages included, before the packet is
+// handled. The packet's data is valid only during the call.
 func (s *Socket) OnPacket(f func(Packet)) { s.setObserver(func(o *observers) { o.packet = f }) }
 
-// OnHeartbeat sets the callback for every ping (revision 3) or pong (revision 4) of the client.
+// OnHeartbeat sets the callback for every ping (revision 3) or pong (revision 4) from the client.
 func (s *Socket) OnHeartbeat(f func()) { s.setObserver(func(o *observers) { o.heartbeat = f }) }
 
-// OnPacketCreate sets the hook for every packet put into the buffer. It runs beside the callbacks, as all
-// hooks do, see Socket.
+// OnPacketCreate sets the hook for every packet put into the buffer. Like all hooks it may run concurrently
+// with callbacks, see Socket.
 func (s *Socket) OnPacketCreate(f func(Packet)) {
 	s.setObserver(func(o *observers) { o.packetCreate = f })
 }
 
 // OnFlush sets the hook for packets that are handed to the transport. To change what is sent, use
-// Config.Conflate. It runs beside the callbacks, see Socket.
+// Config.Conflate. The hook may run concurrently with callbacks, see Socket.
 func (s *Socket) OnFlush(f func([]Packet)) { s.setObserver(func(o *observers) { o.flush = f }) }
 
-// OnDrain sets the hook for flushes that are done: the transport has taken the packets. It runs beside
-// the callbacks, see Socket.
+// OnDrain sets the hook that is called when a flush is done: the transport has taken the packets. The hook
+// may run concurrently with callbacks, see Socket.
 func (s *Socket) OnDrain(f func()) { s.setObserver(func(o *observers) { o.drain = f }) }
 
-// OnUpgrading sets the hook for a probe that was answered. It runs beside the callbacks, see Socket.
+// OnUpgrading sets the hook that is called when a probe is answered. The hook may run concurrently with
+// callbacks, see Socket.
 func (s *Socket) OnUpgrading(f func(Transport)) {
 	s.setObserver(func(o *observers) {
 		if !s.begun && o.upgrading == nil && (s.probing || s.upgraded) {
@@ -93,14 +95,15 @@ func (s *Socket) OnUpgrading(f func(Transport)) {
 	})
 }
 
-// OnError sets the hook for the error that ends the session, if an error does. OnClose is given it
-// as well. It runs beside the callbacks, see Socket.
+// OnError sets the hook for the error that ends the session, if an error does. OnClose is given the error
+// as well. The hook may run concurrently with callbacks, see Socket.
 func (s *Socket) OnError(f func(error)) { s.setObserver(func(o *observers) { o.error = f }) }
 
-// mostNotes is how many calls of hooks may wait before nothing more is read that could add to them.
+// mostNotes is how many hook calls may be queued before the session stops reading input that could add
+// more.
 const mostNotes = 1024
 
-// note queues a call of a hook. Called with mu locked; announce brings the queue on its way.
+// note queues a hook call for announce to make. Called with mu locked.
 func (s *Socket) note(call func()) {
 	r := s.more()
 	r.notes = append(r.notes, call)
@@ -110,13 +113,13 @@ func (s *Socket) note(call func()) {
 	}
 }
 
-// noteError queues the call of the hook for errors, which there is. Called with mu locked.
+// noteError queues a call of the error hook, which must be set. Called with mu locked.
 func (s *Socket) noteError(err error) {
 	f := s.hooks.error
 	s.note(func() { f(err) })
 }
 
-// announce calls queued hooks until none is left.
+// announce makes the queued hook calls until none is left.
 func (s *Socket) announce() {
 	for {
 		s.mu.Lock()
@@ -141,9 +144,9 @@ func (s *Socket) announce() {
 	}
 }
 
-// protect calls user code that has no session yet, or is about requests. A panic in it is logged,
-// and costs the request at most; ok is false then. As in net/http, http.ErrAbortHandler is no panic
-// to be logged, but a wish to end the request.
+// protect calls user code that is about a request, or has no session yet. A panic in it is logged and costs
+// at most the request; ok is then false. As in net/http, a panic with http.ErrAbortHandler is not logged
+// but passed on: it is meant to abort the request.
 func (s *Server) protect(call func()) (ok bool) {
 	defer func() {
 		v := recover()
@@ -168,7 +171,8 @@ func (s *Socket) guarded(call func()) {
 	call()
 }
 
-// noteFlush announces packets that are about to be handed to the transport. Called with mu locked.
+// noteFlush queues the hook calls for packets that are about to be handed to the transport. Called with mu
+// locked.
 func (s *Socket) noteFlush(packets []outgoing) {
 	own, server := s.hooks.flush, s.srv.cfg.OnFlush
 	if own == nil && server == nil || len(packets) == 0 {
@@ -188,8 +192,8 @@ func (s *Socket) noteFlush(packets []outgoing) {
 	})
 }
 
-// noteDrain announces that packets were handed to the transport, and calls back those who asked
-// for it. Called with mu locked.
+// noteDrain queues the hook calls for packets that were handed to the transport, among them the functions
+// given to SendFunc. Called with mu locked.
 func (s *Socket) noteDrain(packets []outgoing) {
 	if s.rare != nil && s.rare.callbacks > 0 {
 		for i := range packets {
@@ -207,7 +211,7 @@ func (s *Socket) noteDrain(packets []outgoing) {
 	}
 }
 
-// callHeaders lets the application add headers to an answer. initial says that it is a handshake's.
+// callHeaders lets the application add headers to an answer. initial is set for the answer to a handshake.
 func (s *Server) callHeaders(h http.Header, r *http.Request, initial bool) {
 	if f := s.cfg.OnInitialHeaders; f != nil && initial {
 		s.protect(func() { f(h, r) })
@@ -217,7 +221,7 @@ func (s *Server) callHeaders(h http.Header, r *http.Request, initial bool) {
 	}
 }
 
-// answerHeaders does the same for an answer that is given by Respond.
+// answerHeaders does the same for an answer that is sent with Respond.
 func (s *Server) answerHeaders(x Exchange, initial bool) {
 	if s.cfg.OnHeaders == nil && (s.cfg.OnInitialHeaders == nil || !initial) {
 		return

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// appendJSONP wraps a payload into the call ___eio[index]("..."); that a script element runs.
+// appendJSONP wraps a payload in the call ___eio[index]("..."); for a script element to run.
 func appendJSONP(dst []byte, index string, payload []byte) []byte {
 	dst = append(dst, "___eio["...)
 	dst = append(dst, index...)
@@ -15,7 +15,7 @@ func appendJSONP(dst []byte, index string, payload []byte) []byte {
 	return append(dst, ");"...)
 }
 
-// digits removes all but digits: the index of a JSONP call comes from the client and goes into a
+// digits removes everything but digits: the index of a JSONP call comes from the client and goes into a
 // script.
 func digits(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -26,7 +26,7 @@ func digits(s string) string {
 	}, s)
 }
 
-// jsonpData returns the payload in the form field d, or nil when there is none.
+// jsonpData returns the payload in the form field d, or nil if there is none.
 func jsonpData(form []byte) []byte {
 	for len(form) > 0 {
 		var pair []byte
@@ -40,8 +40,8 @@ func jsonpData(form []byte) []byte {
 	return nil
 }
 
-// unescapeForm undoes what a form does to a value. Unlike url.QueryUnescape it leaves what is no escape as it
-// is, and the rest of the value readable, as Node.js does.
+// unescapeForm decodes a form value. Unlike url.QueryUnescape, but like Node.js, it leaves invalid escapes
+// as they are and decodes the rest.
 func unescapeForm(value []byte) []byte {
 	out := make([]byte, 0, len(value))
 	for i := 0; i < len(value); i++ {
@@ -63,8 +63,8 @@ func unescapeForm(value []byte) []byte {
 	return out
 }
 
-// unescapeNewlines undoes what the client does to survive old browsers' forms: a newline is sent
-// as backslash n, and backslash n as two backslashes and n. It works in place.
+// unescapeNewlines undoes what the client does to survive the forms of old browsers: it sends a newline as
+// backslash n, and backslash n as two backslashes and n. It works in place.
 func unescapeNewlines(b []byte) []byte {
 	out := b[:0]
 	for i := 0; i < len(b); i++ {

@@ -7,7 +7,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// No hook is called after OnClose, not for the close packet of a waiting poll either.
+// No hook is called after OnClose, not even for the close packet that answers a waiting poll.
 func TestNoFlushAfterClose(t *testing.T) {
 	for range 100 {
 		synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// slowEngine makes connections whose Flush returns a second after the client has what it brought,
-// as it may for a goroutine that loses its processor.
+// slowEngine makes connections whose Flush returns one second after the client has received what it wrote,
+// as can happen to a goroutine that loses its processor.
 type slowEngine struct {
 	coretest.Engine
 	closes atomic.Int64
@@ -47,7 +47,7 @@ func TestFarewellToAClientThatIsGone(t *testing.T) {
 		b := newBench(t, core.Config{WebSocketEngine: engine})
 		ws, s := b.openWS(ws4)
 		time.Sleep(time.Minute / 6)
-		go s.CloseNow() // its farewell is on the network at once, and Flush takes a second to return
+		go s.CloseNow() // its close frame is on the network at once, but Flush takes a second to return
 		synctest.Wait()
 		ws.SendClose(1000) // meanwhile the client answers, and the reading goroutine ends
 		<-ws.Done()

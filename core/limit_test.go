@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// These are tests of the limit that example_limit_test.go shows, which people copy.
+// These are tests of the limit in example_limit_test.go, since people will copy it.
 
 func TestAddressLimitRefills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ const (
 	scopeWS      = "engine:ws"
 )
 
-// debugging reports whether anybody listens to debug records. Callers ask first, so that a record
-// nobody wants costs no allocation.
+// debugging reports whether debug records are wanted. Callers ask first, so that a record nobody wants
+// costs no allocation.
 func (s *Server) debugging() bool { return s.log.Enabled(context.Background(), slog.LevelDebug) }
 
 // debug logs what the protocol does.
@@ -28,8 +28,8 @@ func (s *Socket) debug(scope, message string, args ...any) {
 	s.srv.debug(scope, message, append([]any{"sid", s.ID()}, args...)...)
 }
 
-// warn logs what an operator should know. Since clients can bring it about as often as they like,
-// every message is logged once in a while only, with the number of those that were left out.
+// warn logs what an operator should know. Clients can provoke warnings as often as they like, so each
+// message is logged at most once per warningPause, with the number of those left out.
 func (s *Server) warn(scope, message string, args ...any) {
 	omitted, ok := s.warnings.pass(message)
 	if !ok {
@@ -42,10 +42,10 @@ func (s *Server) warn(scope, message string, args ...any) {
 	s.log.Warn(message, args...)
 }
 
-// warningPause is between two warnings with the same message.
+// warningPause is the least time between two warnings with the same message.
 const warningPause = 10 * time.Second
 
-// warnings remembers what was logged when. The messages are the program's own, so they are few.
+// warnings remembers what was logged when. The messages are the program's own, so there are few.
 type warnings struct {
 	mu   sync.Mutex
 	kind map[string]*warning
@@ -56,7 +56,7 @@ type warning struct {
 	omitted int
 }
 
-// pass reports whether to log a message now, and how many were left out since the last time.
+// pass reports whether to log a message now, and how many have been left out since the last one.
 func (w *warnings) pass(message string) (omitted int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,7 +21,7 @@ const (
 	ws3   = "EIO=3&transport=websocket"
 )
 
-// bench is a server in memory and a log of what its application was told.
+// bench is a server in memory with a log of what its application was told.
 type bench struct {
 	*coretest.Client
 	t       testing.TB
@@ -29,8 +29,8 @@ type bench struct {
 	events  chan string
 }
 
-// newBench makes an echo server, unless the configuration has an OnConnection of its own, which
-// then can install handlers itself.
+// newBench makes an echo server, unless the configuration has an OnConnection of its own, which can then
+// install handlers itself.
 func newBench(t testing.TB, cfg core.Config) *bench {
 	t.Helper()
 	b := &bench{t: t, sockets: make(chan *core.Socket, 1000), events: make(chan string, 10_000)}
@@ -160,7 +160,7 @@ func (b *bench) wantEvent(want string) {
 func (b *bench) end() {
 	b.t.Helper()
 	b.Server.Close()
-	synctest.Wait() // a session may have been about to end by itself
+	synctest.Wait() // a session may be about to end by itself
 	if n := b.Server.Len(); n != 0 {
 		b.t.Errorf("%d sessions left", n)
 	}

@@ -5,14 +5,15 @@ import (
 	"net/http"
 )
 
-// Use adds middleware that sees every request of the endpoint before the protocol does, upgrades
-// included, under every framework. Call it before the server serves.
+// Use adds middleware that sees every request of the endpoint before the protocol does, upgrades included,
+// under every framework. Only preflight requests that Config.CORS answers do not reach it. Call it before
+// the server serves.
 //
-// A middleware may set response headers, which reach every kind of answer, the 101 of a WebSocket
-// too; it may hand a changed request on, whose context Socket.Request then has; and it may refuse
-// by not calling its next handler. What it writes in that case is the answer; if it writes nothing,
-// the answer is error 3 (context MIDDLEWARE_FAILURE). The request has no body, and what is written
-// after next was called is lost.
+// A middleware may set response headers, which are sent with every kind of answer, even the 101 of a
+// WebSocket; it may pass on a changed request, whose context Socket.Request then has; and it may refuse the
+// request by not calling its next handler. What it writes in that case is the answer; if it writes nothing,
+// the answer is error 3 (context MIDDLEWARE_FAILURE). The request has no body, and what is written after
+// next was called is lost.
 func (s *Server) Use(middleware func(http.Handler) http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,10 +35,10 @@ type verdictKey struct{}
 
 // verdict is what became of a request in the middleware.
 type verdict struct {
-	passed *http.Request // as it was handed on; nil when it was not
+	passed *http.Request // as it was passed on; nil if it was not
 }
 
-// runMiddleware returns the exchange to go on with, or false after it has answered.
+// runMiddleware returns the exchange to go on with, or false if it has answered the request.
 func (s *Server) runMiddleware(x Exchange, upgrade bool) (Exchange, bool) {
 	chain := s.chain.Load()
 	if chain == nil {
@@ -84,7 +85,7 @@ func (x *replaced) Request() *http.Request { return x.request }
 
 func (x *replaced) Keep(dst []byte) ([]byte, Kept) { return Keep(dst, x.request) }
 
-// recorder is a ResponseWriter that keeps what it is given.
+// recorder is a ResponseWriter that keeps what is written to it.
 type recorder struct {
 	header http.Header
 	status int

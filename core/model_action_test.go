@@ -7,14 +7,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// An action is one step of the model test. Each makes sense in every state: where it has nothing to
-// act upon, it does nothing. The zero of everything is the tamest, since that is where shrinking
-// leads.
+// An action is one step of the model test. Every action is valid in every state: if it has nothing to act
+// upon, it does nothing. Zero values are the tamest, since that is what shrinking leads to.
 type action struct {
 	kind kind
 	peer int  // which session
 	n    int  // 0 to 255; what it means depends on the kind
-	rush bool // the next action does not wait for this one's consequences
+	rush bool // the next action does not wait for the consequences of this one
 }
 
 // setup is how the server of a run is configured, and its first session.
@@ -41,15 +40,15 @@ const (
 	upgrade               // it upgrades, as soon as it may
 	hasty                 // it upgrades at once, without having waited for anything
 	again                 // it upgrades once more
-	badProbe              // it sends on the probe what is wrong there
-	dropProbe             // it leaves the probe
+	badProbe              // it sends something wrong on the probe connection
+	dropProbe             // it gives up the probe
 	stray                 // it opens one more WebSocket, to be turned away
 	stall                 // the client stops reading, or resumes
-	withhold              // the client stops to answer pings (or to ping, in revision 3), or resumes
+	withhold              // the client stops answering pings (or pinging, in revision 3), or resumes
 	pingFrame             // a ping of the WebSocket protocol
-	stale                 // a request of polling after the upgrade
-	block                 // callbacks for messages block, or come back
-	slowPost              // the client begins a POST; the next one of these ends it
+	stale                 // a polling request after the upgrade
+	block                 // callbacks for messages block, or return
+	slowPost              // the client begins a POST; the next slowPost ends it
 	bigPost               // the client posts too much
 
 	// The rest ends sessions.
@@ -60,7 +59,7 @@ const (
 	cut          // the client is gone
 	leave        // the client leaves during a poll
 	overlap      // the client has two requests of one kind at once
-	badInput     // the client sends what is no packet, or not its to send
+	badInput     // the client sends something that is not a packet, or that only the server may send
 	abortPost    // the client leaves during a POST
 	tooLarge     // a WebSocket message that is too large
 	shutdown     // Server.Shutdown
@@ -74,7 +73,7 @@ var kindNames = [kinds]string{
 	"cut", "leave", "overlap", "badInput", "abortPost", "tooLarge", "shutdown", "closeServer",
 }
 
-// mix is what generated actions are taken from: the tame ones often, those that end a session rarely.
+// mix is what generated actions are drawn from: tame ones are frequent, those that end a session rare.
 var mix = func() (m []kind) {
 	often := map[kind]int{pass: 10, send: 12, burst: 3, post: 8, request: 4, poll: 3, probe: 4, ask: 5, upgrade: 5, stall: 4, block: 2, slowPost: 2}
 	for range 3 {
@@ -90,12 +89,12 @@ var mix = func() (m []kind) {
 	return m
 }()
 
-// String is the action as it stands in a Go literal, to be pasted into modelCases.
+// String returns the action as a Go literal, to be pasted into modelCases.
 func (a action) String() string {
 	return fmt.Sprintf("{%s, %d, %d, %v}", kindNames[a.kind], a.peer, a.n, a.rush)
 }
 
-// GoString makes rapid print it like that.
+// GoString makes rapid print actions as String does.
 func (a action) GoString() string { return a.String() }
 
 func (s setup) String() string {
@@ -112,7 +111,7 @@ func showActions(actions []action) string {
 	return b.String()
 }
 
-// generator draws actions; shrinking makes the list shorter and its numbers smaller.
+// generator draws actions. Shrinking makes the list shorter and its numbers smaller.
 var generator = rapid.Custom(func(t *rapid.T) action {
 	return action{
 		kind: rapid.SampledFrom(mix).Draw(t, "kind"),
@@ -122,7 +121,8 @@ var generator = rapid.Custom(func(t *rapid.T) action {
 	}
 })
 
-// decodeActions makes a setup and actions of any bytes: two bytes, then three for each action.
+// decodeActions turns any bytes into a setup and actions: two bytes for the setup, then three for each
+// action.
 func decodeActions(data []byte) (s setup, actions []action) {
 	if len(data) < 2 {
 		return s, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// The times of the model's server.
+// The timeouts and limits of the model's server.
 const (
 	pingInterval   = 1000 * ms
 	pingTimeout    = 700 * ms
@@ -22,11 +22,11 @@ const (
 	graceTime      = 30 * time.Second // of a graceful close, see core.Socket.Close
 )
 
-// app is the application's side of one session: its callbacks, and what they must not see.
+// app is the application's side of one session: its callbacks, with checks of what they must never see.
 type app struct {
 	world *world
 	peer  *peer
-	busy  atomic.Int32 // callbacks that run; never more than one
+	busy  atomic.Int32 // number of running callbacks, never more than one
 
 	mu        sync.Mutex
 	socket    *core.Socket // from OnConnection on
@@ -38,15 +38,15 @@ type app struct {
 	toClient ledger
 	lastSend time.Time
 	tracked  []int // which messages have a callback
-	called   int   // how many of those were called
+	called   int   // how many of those callbacks were called
 
-	beat time.Time // of the last heartbeat that was heard
+	beat time.Time // when the last heartbeat was heard
 
 	causes    map[core.CloseReason]bool // why the session may have ended
 	mustEnd   bool
-	gentle    time.Time // a graceful close began
+	gentle    time.Time // when a graceful close began
 	gentleFor time.Duration
-	harsh     bool // there is a cause other than that
+	harsh     bool // there is a cause other than the graceful close
 	closed    bool
 	closedAt  time.Time
 	reason    core.CloseReason
@@ -93,7 +93,7 @@ func (a *app) connection(s *core.Socket) {
 	a.mu.Unlock()
 }
 
-// observe sets the hooks that only look.
+// observe sets the hooks, which only observe.
 func (a *app) observe(s *core.Socket) {
 	look := func(what string) {
 		a.mu.Lock()
@@ -118,7 +118,7 @@ func (a *app) enter(what string) {
 	if a.busy.Add(1) != 1 {
 		a.world.fail("session %d: %s runs together with another callback", a.peer.index, what)
 	}
-	runtime.Gosched() // time for another one to do wrong
+	runtime.Gosched() // give a concurrent callback the chance to show up
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -131,7 +131,7 @@ func (a *app) enter(what string) {
 
 func (a *app) exit() { a.busy.Add(-1) }
 
-// message is the session's OnMessage. What it does is in the first byte of the message.
+// message is the session's OnMessage. The first byte of the message tells it what to do.
 func (a *app) message(m core.Message) {
 	a.enter("OnMessage")
 	defer a.exit()
@@ -182,7 +182,7 @@ func (a *app) close(reason core.CloseReason, err error) {
 	if n := a.socket.Unsent(); n != len(a.unsent) {
 		a.world.fail("session %d: %d messages are unsent, these are %d", a.peer.index, n, len(a.unsent))
 	}
-	a.harsh = a.harsh || a.late(core.TransportError) // the last write was given up, whatever the reason says
+	a.harsh = a.harsh || a.late(core.TransportError) // the last write was given up, whatever the reason given
 	if !a.causes[reason] && !a.late(reason) {
 		a.world.fail("session %d: ended with %q (%v), the causes were %v", a.peer.index, reason, err, slices.Sorted(maps.Keys(a.causes)))
 	}
@@ -198,7 +198,7 @@ func (a *app) late(reason core.CloseReason) bool {
 	switch reason {
 	case core.PingTimeout:
 		return a.gentle.IsZero() && time.Since(a.beat) >= within
-	case core.TransportError: // a write, or a POST, that came to nothing
+	case core.TransportError: // a write or a POST that failed
 		since := p.idleSince.Load()
 		return since != 0 && time.Since(time.Unix(0, since)) >= within
 	default:
@@ -219,7 +219,7 @@ func (a *app) note(reason core.CloseReason, must bool) {
 	a.mustEnd = a.mustEnd || must
 }
 
-// gently notes that a graceful close begins, which is given up after a while.
+// gently notes that a graceful close begins, which has a time limit.
 func (a *app) gently(within time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -253,8 +253,8 @@ func (a *app) end(now bool) {
 	a.refusing, a.gone = true, a.gone || now
 }
 
-// send sends the next message, in one of three ways. Send never waits, so it may be called with mu
-// locked, and that fixes the order.
+// send sends the next message in one of three ways. Send never waits, so it may be called with mu locked,
+// which fixes the order.
 func (a *app) send(size int, binary bool, how int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -263,7 +263,7 @@ func (a *app) send(size int, binary bool, how int) {
 	}
 	n := len(a.toClient.sent)
 	m := message('.', n, size, binary)
-	a.toClient.sent = append(a.toClient.sent, m) // before it can arrive
+	a.toClient.sent = append(a.toClient.sent, m) // recorded before it can arrive
 	a.lastSend = time.Now()
 	var err error
 	switch how {
@@ -300,7 +300,7 @@ func (a *app) send(size int, binary bool, how int) {
 	}
 }
 
-// calledBack is what SendFunc calls: in order, and never after OnClose.
+// calledBack is the function given to SendFunc. It must be called in order, and never after OnClose.
 func (a *app) calledBack(i int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -2,8 +2,8 @@ package core_test
 
 import "testing"
 
-// modelCases are lists of actions worth playing every time: each way through a session once, and
-// what the model test has found. They are FuzzSession's seeds as well.
+// modelCases are lists of actions worth playing every time: one for each way through a session, and those
+// with which the model test has found bugs. They are also the seeds of FuzzSession.
 var modelCases = []struct {
 	name    string
 	setup   setup

@@ -25,16 +25,16 @@ const (
 	optSlowConnection // OnConnection takes its time
 )
 
-// peer is a client that does what the official ones do, unless an action has it misbehave: one poll
-// and one POST at a time, pings answered, and an upgrade that waits for both. All of it runs on the
-// goroutine that plays the actions, in collect and pump.
+// peer is a client that behaves like the official ones unless an action makes it misbehave: one poll and
+// one POST at a time, pings answered, and an upgrade that waits for both requests. All of it runs in
+// collect and pump, on the goroutine that plays the actions.
 type peer struct {
 	*app
 	index   int
 	options int
 	codec   parser.Codec
 	query   string
-	refused bool // the handshake was
+	refused bool // the handshake was refused
 
 	sid    string
 	onWS   bool
@@ -50,22 +50,22 @@ type peer struct {
 	probed    time.Time
 	asked     bool // the probe was sent,
 	answered  bool // and answered
-	upgrading bool // as soon as no request is under way
+	upgrading bool // it upgrades as soon as no request is under way
 
 	autoPoll, withhold, stalled bool
 
 	waiting    int // messages that waited when the poll was sent
 	polled     time.Time
-	pollRest   int // the rest before the poll was sent
-	probeRest  int // the last rest before which an upgrade was under way
+	pollRest   int // the world's rests when the poll was sent
+	probeRest  int // the world's rests when an upgrade was last under way
 	answeredAt time.Time
-	resumed    time.Time // reading
-	parting    time.Time // a close frame, or what is answered by one, was sent
+	resumed    time.Time // when it resumed reading
+	parting    time.Time // when a close frame, or what is answered by one, was sent
 
 	outbox   []parser.Packet
-	toServer ledger // guarded by app.mu, as what the application knows is
+	toServer ledger // guarded by app.mu, like what the application knows
 
-	owed, pings int       // unanswered pings of the server, all pings
+	owed, pings int       // unanswered pings from the server; all pings
 	lastPing    time.Time // sent by the client, in revision 3
 	lastSent    time.Time // anything that counts as a sign of life
 	idleSince   atomic.Int64
@@ -115,12 +115,12 @@ func (p *peer) jsonp() bool {
 
 func (p *peer) open() bool { return p.sid != "" && !p.over }
 
-// attentive reports whether whatever the server sends is received at once.
+// attentive reports whether the client receives everything that the server sends at once.
 func (p *peer) attentive() bool {
 	if p.onWS {
 		return p.open() && !p.stalled
 	}
-	// A poll that comes early in an upgrade waits a moment before anything.
+	// A poll that comes early in an upgrade pauses before anything else happens.
 	return p.open() && p.get != nil && time.Since(p.polled) > 2*time.Millisecond
 }
 
@@ -134,7 +134,7 @@ func (p *peer) do(method string, body coretest.Reader, header http.Header) *core
 	return a
 }
 
-// collect takes what has come. It returns whether there was anything.
+// collect processes what has arrived. It returns whether there was anything.
 func (p *peer) collect() (progress bool) {
 	if p.get != nil && p.get.Answered() {
 		a := p.get
@@ -216,13 +216,13 @@ func (p *peer) pollAnswered(a *coretest.Answer) {
 }
 
 func (p *peer) postAnswered(a *coretest.Answer) {
-	if p.body != nil { // an answer that comes before the end of the body ends that
+	if p.body != nil { // an answer before the end of the body ends the body
 		p.dropBody()
 	}
 	if p.closes && len(p.outbox) == 0 {
 		p.over = true
 	}
-	// Behind a hasty upgrade it tells the client nothing: the session lives, or ends, on the WebSocket.
+	// After a hasty upgrade this tells the client nothing: the session lives, or ends, on the WebSocket.
 	if a.Status != http.StatusOK && a.Status != http.StatusRequestEntityTooLarge && !p.over && !p.onWS {
 		p.ends(fmt.Sprintf("a POST was answered %d %s", a.Status, a.Body))
 	}
@@ -274,7 +274,7 @@ func (p *peer) packet(packet parser.Packet) {
 	}
 }
 
-// pump does what a client does by itself.
+// pump does what a client does on its own.
 func (p *peer) pump() (progress bool) {
 	if !p.open() {
 		return false
@@ -316,7 +316,7 @@ func (p *peer) pump() (progress bool) {
 	return progress
 }
 
-// poll sends a GET. Whatever was sent by then and has not come must be in its answer.
+// poll sends a GET. Its answer must have everything that was sent by then and has not arrived.
 func (p *peer) poll() {
 	p.mu.Lock()
 	p.waiting, _ = p.toClient.outstanding()
@@ -325,7 +325,7 @@ func (p *peer) poll() {
 	p.get = p.do(http.MethodGet, nil, nil)
 }
 
-// queue has the packet sent, behind those that wait.
+// queue queues a packet to be sent after those that wait.
 func (p *peer) queue(packet parser.Packet) {
 	if p.closes {
 		return
@@ -347,14 +347,14 @@ func (p *peer) sendFrame(packet parser.Packet) {
 	}
 }
 
-// sentSign notes what keeps the session alive.
+// sentSign notes that something was sent that keeps the session alive.
 func (p *peer) sentSign(packet parser.Packet) {
 	if p.codec.Revision() == 4 || packet.Type == parser.Ping {
 		p.lastSent = time.Now()
 	}
 }
 
-// sendPost sends as much of what waits as one POST takes.
+// sendPost sends as many of the waiting packets as fit into one POST.
 func (p *peer) sendPost() {
 	n, size := 0, 0
 	for ; n < len(p.outbox) && n < 20 && (n == 0 || size+len(p.outbox[n].Data) < maxPayload/4); n++ {
@@ -383,7 +383,7 @@ func escapeForm(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, `\n`, "\\\n"), "\n", `\n`)
 }
 
-// message has the client send its next message.
+// message makes the client send its next message.
 func (p *peer) message(directive byte, size int, binary bool) {
 	if !p.open() || p.closes {
 		return

@@ -27,8 +27,8 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// FuzzRequest sends one request with any query to a server with a session of revision 4, whose id is
-// "known". What is accepted must be what the rules of the reference accept.
+// FuzzRequest sends one request with any query to a server that has a session of revision 4 with the id
+// "known". The server must accept exactly what the rules of the reference accept.
 func FuzzRequest(f *testing.F) {
 	for _, query := range []string{
 		"EIO=4&transport=polling", "EIO=3&transport=polling", "EIO=4&transport=websocket", "transport=polling", "EIO=4", "",
@@ -63,7 +63,7 @@ func tryRequest(t *testing.T, query string, kind byte, origin string) (complaint
 		t.Fatal(err)
 	}
 	client := &coretest.Client{Server: srv, Engine: coretest.Engine{}}
-	defer func() { // then what waits is answered, and the connections that were taken over end
+	defer func() { // afterwards what waits is answered, and the connections that were taken over end
 		srv.Close()
 		time.Sleep(10 * ms)
 	}()
@@ -96,7 +96,7 @@ func tryRequest(t *testing.T, query string, kind byte, origin string) (complaint
 	return ""
 }
 
-// acceptable are the rules, with the library's own reading of the query, which is stricter.
+// acceptable has the rules, applied to the library's own reading of the query, which is stricter.
 func acceptable(query, method string, upgrade bool, origin string) bool {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -132,7 +132,7 @@ func sameOrigin(origin string) bool {
 	return err == nil && (strings.EqualFold(u.Host, "example.com") || strings.EqualFold(u.Hostname(), "example.com"))
 }
 
-// loose is url.ParseQuery, with what is badly escaped taken as it stands.
+// loose is url.ParseQuery, except that invalid escapes are taken as they are.
 func loose(query string) url.Values {
 	values := url.Values{}
 	for pair := range strings.SplitSeq(query, "&") {

@@ -14,10 +14,10 @@ type ledger struct {
 	sent     []core.Message
 	received int
 
-	// A client that upgrades while its poll is still out reads from two transports at once, in no
-	// order; then every message still comes once at most.
+	// A client that upgrades while its poll is still under way reads from two transports at once, in no
+	// particular order. Even then every message arrives at most once.
 	unordered bool
-	early     []bool // unordered: which of those behind received have come
+	early     []bool // if unordered: which of the messages after received have arrived
 }
 
 // receive takes a message that arrived; it must be the next one.
@@ -54,8 +54,8 @@ func (l *ledger) outstanding() (n int, size int64) {
 	return n, size
 }
 
-// account closes the books: sent = received + lost + unsent. With complete set nothing may be lost
-// or unsent. unsent is what the sending side says it never handed over, nil where it does not tell.
+// account closes the books: sent = received + lost + unsent. If complete is set, nothing may be lost or
+// unsent. unsent is what the sending side says it never handed over, or nil if it does not say.
 func (l *ledger) account(complete bool, unsent []core.Message) error {
 	if n, _ := l.outstanding(); complete && n > 0 {
 		return fmt.Errorf("%d of %d messages are missing, first %s", n, len(l.sent), show(l.sent[l.received]))
@@ -79,8 +79,8 @@ func show(m core.Message) string {
 	return fmt.Sprintf("%q (%d bytes, binary %v)", data, len(m.Data), m.Binary)
 }
 
-// message makes the n-th message of a direction. The size is met where the number fits into it. The
-// text has whatever needs care on some transport, and the binary has separators and lengths.
+// message makes the n-th message of a direction. It has the given size if the number fits into that. Text
+// contains whatever needs care on some transport, binary contains separators and lengths.
 func message(directive byte, n, size int, binary bool) core.Message {
 	if size == 0 {
 		return core.Message{Binary: binary}

@@ -11,12 +11,12 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// steps are the spans of time that pass can let go by.
+// steps are the spans of time that the action pass lets go by.
 var steps = []time.Duration{
 	0, ms, 2 * ms, 3 * ms, 10 * ms, 50 * ms, 100 * ms, upgradeTimeout, pingTimeout, pingInterval, upgradeTimeout - ms, pingTimeout + pingInterval,
 }
 
-// play does one action and, unless it is in a rush, waits for what follows from it.
+// play performs one action and, unless that is in a rush, waits for the consequences.
 func (w *world) play(a action) {
 	switch a.kind {
 	case open:
@@ -91,7 +91,7 @@ func (w *world) playTame(p *peer, a action) {
 	}
 }
 
-// playClient is what a client with an open session does. It ends no session.
+// playClient performs actions of a client with an open session. None of them ends a session.
 func (w *world) playClient(p *peer, a action) {
 	switch a.kind {
 	case poll:
@@ -139,7 +139,7 @@ func (w *world) playClient(p *peer, a action) {
 	}
 }
 
-// playEnd is what ends sessions.
+// playEnd performs actions that end sessions.
 func (w *world) playEnd(p *peer, a action) {
 	switch a.kind {
 	case endGently:
@@ -239,7 +239,7 @@ func (w *world) overlap(p *peer, polls bool) {
 	}
 }
 
-// badInput sends what the session ends for.
+// badInput sends something for which the server ends the session.
 func (w *world) badInput(p *peer, n int) {
 	reason, input := core.ParseError, "x"
 	switch n % 4 {
@@ -282,13 +282,13 @@ func (p *peer) stall(stalled bool) {
 	p.noteIdle()
 }
 
-// partsSlowly reports whether the client has sent a close frame, or broken a rule, and does not read, so that a
-// write that is under way gets some time.
+// partsSlowly reports whether the client has sent a close frame or broken a rule and does not read, so that
+// a write that is under way is given some time.
 func (p *peer) partsSlowly() bool {
 	return p.stalled && !p.parting.IsZero() && time.Since(p.parting) <= 5*time.Second
 }
 
-// noteIdle notes since when the client may have kept the server waiting.
+// noteIdle records since when the client may have kept the server waiting.
 func (p *peer) noteIdle() {
 	if !p.stalled && p.body == nil {
 		p.idleSince.Store(0)
@@ -297,7 +297,7 @@ func (p *peer) noteIdle() {
 	}
 }
 
-// beginBody begins a POST whose body does not come to its end before finishBody.
+// beginBody begins a POST whose body does not end before finishBody.
 func (p *peer) beginBody() {
 	p.message('.', 20, false)
 	packets := p.outbox
@@ -315,18 +315,18 @@ func (p *peer) finishBody() {
 	p.noteIdle()
 }
 
-// dropBody breaks it off.
+// dropBody aborts the body.
 func (p *peer) dropBody() {
 	close(p.body.broken)
 	p.body = nil
 	p.noteIdle()
 }
 
-// slowBody is the body of a POST that takes long: all of it comes, but not its end.
+// slowBody is the body of a slow POST: all of its data comes, but its end does not.
 type slowBody struct {
 	text   *strings.Reader
 	rest   chan struct{} // closed when the end comes
-	broken chan struct{} // closed when it does not
+	broken chan struct{} // closed when it is aborted
 }
 
 func newSlowBody(text string) *slowBody {
@@ -345,7 +345,7 @@ func (b *slowBody) Read(data []byte) (int, error) {
 	}
 }
 
-// behave ends everything in which a client keeps the server waiting.
+// behave stops everything with which a client keeps the server waiting.
 func (p *peer) behave() {
 	p.autoPoll, p.withhold = true, false
 	if p.body != nil {

@@ -9,12 +9,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel plays random actions of applications, clients and time against a server and compares
-// what each side sees with a simple model; model_world_test.go says what must hold. A failure is
-// shrunk and printed in the form of modelCases.
+// TestModel plays random actions of applications, clients and time against a server and compares what each
+// side sees with a simple model; model_world_test.go says what must hold. A failure is shrunk and printed
+// in the form of modelCases.
 //
-// RAPID_CHECKS=100000 go test -run TestModel ./core plays for longer; -rapid.log prints every run
-// before it is played, for one that ends the process.
+// RAPID_CHECKS=100000 go test -run TestModel ./core plays for longer. With -rapid.log every run is printed
+// before it is played, which helps if one ends the process.
 func TestModel(t *testing.T) {
 	if os.Getenv("RAPID_CHECKS") == "" && !flagGiven("rapid.checks") {
 		_ = flag.Set("rapid.checks", "10000")
@@ -46,7 +46,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// withoutIdling leaves out what does nothing, so that a shrunk list is short.
+// withoutIdling removes actions that do nothing, to make a shrunk list short.
 func withoutIdling(actions []action) []action {
 	return slices.DeleteFunc(actions, func(a action) bool { return a.kind == pass && a.n == 0 })
 }

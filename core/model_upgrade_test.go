@@ -9,7 +9,7 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// playUpgrade is what a client does with a WebSocket that is to become its transport.
+// playUpgrade performs what a client does with a WebSocket that is to become its transport.
 func (w *world) playUpgrade(p *peer, a action) {
 	if p.onWS {
 		if a.kind == again {
@@ -120,7 +120,7 @@ func (p *peer) collectProbe() (progress bool) {
 	return true
 }
 
-// probeRefused is the end of a probe that the client has not given up.
+// probeRefused handles the end of a probe that the client has not given up.
 func (p *peer) probeRefused() {
 	p.mu.Lock()
 	if len(p.causes) == 0 && time.Since(p.probed) < upgradeTimeout && !p.late(core.PingTimeout) && !p.late(core.TransportError) {
@@ -130,7 +130,7 @@ func (p *peer) probeRefused() {
 	p.forgetProbe()
 }
 
-// forgetProbe has the client go on without it.
+// forgetProbe makes the client go on without the probe.
 func (p *peer) forgetProbe() {
 	p.probeRest = p.world.rests
 	p.probe, p.asked, p.answered, p.upgrading = nil, false, false, false

@@ -14,8 +14,8 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// world is one run of the model test: a server in a bubble of fake time, its application, clients,
-// and what is known of all of them.
+// world is one run of the model test: a server in a bubble of fake time, its application and clients, and
+// what is known of all of them.
 type world struct {
 	*coretest.Client
 	setup       setup
@@ -29,8 +29,8 @@ type world struct {
 	failures []string
 }
 
-// run plays actions against a fresh server and returns what went wrong. It fails nothing itself: a
-// test that fails inside of a bubble could not be shrunk.
+// run plays actions against a fresh server and returns what went wrong. It does not fail the test itself,
+// since a test that fails inside a bubble could not be shrunk.
 func run(t *testing.T, s setup, actions []action) (failures []string) {
 	defer func() {
 		if v := recover(); v != nil { // goroutines are left: the bubble cannot end
@@ -58,7 +58,7 @@ func run(t *testing.T, s setup, actions []action) (failures []string) {
 		}
 		if s.conflate {
 			cfg.Conflate = func(_ *core.Socket, m []core.Message) []core.Message {
-				runtime.Gosched() // time for others to send meanwhile
+				runtime.Gosched() // gives others time to send meanwhile
 				return m
 			}
 		}
@@ -107,7 +107,7 @@ func (w *world) connection(s *core.Socket) {
 	p.connection(s)
 }
 
-// settle lets everything happen that happens without time passing.
+// settle lets everything happen that can happen without time passing.
 func (w *world) settle() {
 	for range 10_000 {
 		synctest.Wait()
@@ -133,7 +133,7 @@ func (w *world) advance(d, step time.Duration) {
 	}
 }
 
-// check compares the sessions at rest with what is known of them.
+// check compares the sessions, at rest, with what is known of them.
 func (w *world) check() {
 	w.rests++
 	sessions := 0
@@ -173,7 +173,7 @@ func (w *world) checkSession(p *peer) {
 		w.fail("%v: is %s after its end", p, state)
 	}
 	if blocked || p.post != nil {
-		p.lastSent = time.Now() // what was sent last may be heard any time now
+		p.lastSent = time.Now() // what was sent last may be heard at any time from now on
 	}
 	if state != core.StateOpen {
 		return
@@ -189,7 +189,7 @@ func (w *world) checkSession(p *peer) {
 	if age := time.Since(p.beat); p.codec.Revision() == 4 && age > pingInterval+ms && p.owed == 0 && idle {
 		w.fail("%v: no ping for %v", p, age)
 	}
-	// A poll that comes while a WebSocket is there waits 2 ms before anything.
+	// A poll that comes while a candidate is connected waits 2 ms before anything else.
 	if waits := time.Since(p.polled); p.answered && p.get != nil && !p.over && (waits > 2*ms && p.polled.Before(p.answeredAt) || waits > 100*ms) {
 		w.fail("%v: the poll is not answered, and the upgrade waits for it", p)
 	}
@@ -198,12 +198,12 @@ func (w *world) checkSession(p *peer) {
 	}
 }
 
-// settledWriting reports whether the bytes that wait are exactly those that have not arrived. They
-// are not while a client reads from two transports at once.
+// settledWriting reports whether the bytes that wait are exactly those that have not arrived, which is not
+// so while a client reads from two transports at once.
 func (p *peer) settledWriting() bool { return !p.toClient.unordered }
 
-// held reports whether output on a WebSocket may still be held back, to leave together with what a
-// callback that runs may send.
+// held reports whether output on a WebSocket may still be held back to leave together with what a running
+// callback may send.
 func (p *peer) held() bool { return p.onWS && time.Since(maxTime(p.lastSend, p.resumed)) <= 2*ms }
 
 func maxTime(a, b time.Time) time.Time {
@@ -243,7 +243,7 @@ func (w *world) end() {
 	w.closeAll()
 }
 
-// unfinished reports whether a session is open that must end.
+// unfinished reports whether some session is open that must end.
 func (w *world) unfinished() bool {
 	for _, p := range w.peers {
 		p.mu.Lock()
@@ -286,7 +286,7 @@ func (w *world) account(p *peer) {
 	}
 }
 
-// closeAll ends the server, after which nothing may be left: no session, no request, no connection.
+// closeAll ends the server. Nothing may be left then: no session, no request, no connection.
 func (w *world) closeAll() {
 	w.play(action{kind: shutdown})
 	w.settle()

@@ -9,8 +9,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// opening returns a WebSocket whose session is registered, while its open packet has not been sent:
-// in the pause between the two.
+// opening returns a WebSocket whose session is registered, but whose open packet has not been sent: in the
+// pause before the open packet.
 func opening(t *testing.T, cfg core.Config, during func(*bench)) (first string, closed bool) {
 	b := newBench(t, cfg)
 	ws, _ := b.WebSocket(ws4)

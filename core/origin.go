@@ -13,25 +13,26 @@ import (
 	"unique"
 )
 
-// origin is where a session comes from: its id, and the request that opened it. Of the request's head
-// each session keeps what is its client's own. What clients of a kind send alike, which is most of what
-// a browser sends, is kept once for all of them.
+// origin is where a session comes from: its id, and the request that opened it. Each session keeps only the
+// part of the request's head that is specific to its client. What clients of one kind send alike, which is
+// most of what a browser sends, is kept once for all of them.
 type origin struct {
-	// The id, and in the next lines the client's address, the target and fields of the header. It is
-	// one string: an object less for the garbage collector is worth more than the bytes.
+	// The id, directly followed by the client's address, and in the next lines the target and fields of the
+	// header. All this is one string: an object less for the garbage collector is worth more than the
+	// bytes.
 	text string
 	// Method, target and protocol, and in the next lines the host, the local address and fields of the
-	// header. Either here or in text the target is left out.
+	// header. The target is either here or in text.
 	common unique.Handle[string]
 	idSize uint32
-	odd    *oddity         // nil mostly
+	odd    *oddity         // mostly nil
 	values context.Context //nolint:containedctx // it is kept for the sake of its values
 }
 
 // oddity is what few requests have.
 type oddity struct {
 	tls *tls.ConnectionState
-	url *url.URL // where somebody has made it another than the target says
+	url *url.URL // if it was changed and differs from the target
 }
 
 func (o *origin) id() string { return o.text[:o.idSize] }
@@ -41,7 +42,7 @@ func (o *origin) remoteAddr() string {
 	return remote
 }
 
-// request makes the request anew.
+// request builds the request anew.
 func (o *origin) request() *http.Request {
 	common, text := o.common.Value(), o.text[o.idSize:]
 	line, common, _ := strings.Cut(common, "\n")
@@ -52,7 +53,7 @@ func (o *origin) request() *http.Request {
 
 	method, line, _ := strings.Cut(line, " ")
 	simple, proto := cutLast(line, ' ')
-	target += simple // which is in one of the two
+	target += simple // the target is in one of the two
 	r := &http.Request{
 		Method: method, RequestURI: target, Proto: proto, Host: host, RemoteAddr: remote,
 		Header: make(http.Header), Body: http.NoBody,
@@ -69,7 +70,7 @@ func (o *origin) request() *http.Request {
 		r.URL = &copied
 	case err == nil:
 		r.URL = u
-	default: // a server was less strict
+	default: // the server that took it was less strict
 		path, query, _ := strings.Cut(target, "?")
 		r.URL = &url.URL{Path: path, RawQuery: query}
 	}
@@ -93,7 +94,7 @@ func addFields(header http.Header, lines string) {
 	}
 }
 
-// context returns a context with the values of the request's.
+// context returns a context with the values of the request's context.
 func (o *origin) context() context.Context {
 	ctx := o.values
 	if ctx == nil {
@@ -116,22 +117,22 @@ func cutLast(s string, sep byte) (before, after string) {
 	return s, ""
 }
 
-// originText is what the text of an origin is put together with.
+// originText has the buffers in which the texts of an origin are put together.
 type originText struct {
 	id     []byte
-	head   []byte // as Exchange.Keep has written it
+	head   []byte // as Exchange.Keep wrote it
 	own    []byte
 	common []byte
-	fields []field // of common
+	fields []field // those of common
 }
 
-// field is one of the header.
+// field is a field of the header.
 type field struct{ name, value []byte }
 
-// originTexts is a pool of them.
+// originTexts is a pool of originText.
 type originTexts struct{ pool sync.Pool }
 
-// keptText is how long a text may be to be used again.
+// keptText is the largest capacity of an originText that is kept for reuse.
 const keptText = 8192
 
 func (p *originTexts) get() *originText {
@@ -147,9 +148,9 @@ func (p *originTexts) put(t *originText) {
 	}
 }
 
-// write fills in the origin of a session with the id in t. simple says that the request's query has
-// nothing but what the protocol asks for. As everything on the way of a handshake it is in pieces with
-// small frames, see Keep.
+// write fills in the origin of a session whose id is in t. simple tells whether the request's query has
+// nothing but what the protocol asks for. Like everything that a handshake calls, it is split into
+// functions with small stack frames, see Keep.
 //
 //go:noinline
 func (t *originText) write(o *origin, x Exchange, simple bool) {
@@ -170,7 +171,7 @@ func (t *originText) keep(o *origin, x Exchange) (local *net.TCPAddr) {
 	return kept.Local
 }
 
-// divide deals the head out to own and common, but for the fields of the header, which it returns.
+// divide divides the head between own and common, except for the fields of the header, which it returns.
 //
 //go:noinline
 func (t *originText) divide(simple bool, local *net.TCPAddr) (fields []byte) {
@@ -218,10 +219,11 @@ func (t *originText) divideFields(lines []byte) {
 	}
 }
 
-// mostCommon bounds the time that insert takes for a header that nobody sends in earnest.
+// mostCommon bounds the time that insert takes, for headers with more fields than any real client sends.
 const mostCommon = 32
 
-// insert keeps the fields in order, since they come out of a map in any: clients of a kind shall be one.
+// insert keeps the fields sorted by name, since they come from a map in random order: clients that send the
+// same fields must have the same text.
 func (t *originText) insert(f field) {
 	i := len(t.fields)
 	t.fields = append(t.fields, f)

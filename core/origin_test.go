@@ -46,7 +46,7 @@ const browserHead = "Host: example.com\nUser-Agent: Mozilla/5.0 (X11; Linux x86_
 	"Accept: */*\nAccept-Language: en-US,en;q=0.5\nAccept-Encoding: gzip, deflate, br, zstd\nOrigin: https://example.com\n" +
 	"Connection: keep-alive\nSec-Fetch-Dest: empty\nSec-Fetch-Mode: cors\nSec-Fetch-Site: same-origin\nPriority: u=4\n"
 
-// TestOrigin has what is kept of requests become requests again.
+// TestOrigin turns what is kept of requests back into requests.
 func TestOrigin(t *testing.T) {
 	for name, head := range map[string]string{
 		"browser":           "GET /engine.io/?EIO=4&transport=polling&t=abc HTTP/1.1\n" + browserHead + "Cookie: a=b\nReferer: https://example.com/x?y\n",
@@ -80,7 +80,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestCommonOrigin has clients that differ in what is their own alone: what they have in common is kept
+// TestCommonOrigin has clients that differ only in what is kept for each: what they have in common is kept
 // once.
 func TestCommonOrigin(t *testing.T) {
 	fields := strings.SplitAfter(strings.TrimSuffix(browserHead, "\n"), "\n")
@@ -102,7 +102,7 @@ func TestCommonOrigin(t *testing.T) {
 	}
 }
 
-// TestOriginContext wants what earlier middleware has put into a context, and not what net/http has.
+// TestOriginContext expects what earlier middleware has put into a context, but not what net/http has.
 func TestOriginContext(t *testing.T) {
 	type key struct{}
 	r := parseRequest(t, "", "GET / HTTP/1.1\nHost: x\n")

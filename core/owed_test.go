@@ -23,12 +23,12 @@ func (x *pollExchange) Respond(_ int, body []byte) error {
 	return nil
 }
 
-// TestOwed: the session ends between Send, which woke the poll, and the poll.
+// TestOwed: the session ends after Send has woken the poll, but before the poll has run.
 func TestOwed(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		result   core.WaitResult
-		abort    bool // the answer does not come to its end
+		abort    bool // the answer is aborted
 		answered string
 		unsent   int
 	}{
@@ -74,7 +74,7 @@ func TestOwed(t *testing.T) {
 	}
 }
 
-// An answer that does not come to its end ends the session.
+// An answer that is aborted ends the session.
 func TestAbortedAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		abort := false
@@ -95,7 +95,7 @@ func TestAbortedAnswer(t *testing.T) {
 	})
 }
 
-// When the server closes, the last answer says all: the next poll may reach another one.
+// When the server closes, the last answer has everything: the next poll may reach another server.
 func TestShutdownSaysAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})
@@ -108,7 +108,7 @@ func TestShutdownSaysAllAtOnce(t *testing.T) {
 	})
 }
 
-// A candidate that does not read ends with the server, though it waits for the network.
+// A candidate that does not read ends with the server, even while it waits for the network.
 func TestStalledCandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})

@@ -28,7 +28,7 @@ func TestPanicsInHeaders(t *testing.T) {
 	}
 }
 
-// A panic in OnHeaders during a poll costs nothing but the headers.
+// A panic in OnHeaders during a poll costs only the headers.
 func TestPanicInHeadersOfAPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{OnHeaders: func(http.Header, *http.Request) { panic("by design") }})

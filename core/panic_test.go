@@ -18,8 +18,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// callbacks are all functions of the application that run for a session. Each installs one that
-// calls strike; only the victim's do.
+// callbacks are all functions of the application that run for a session. Each entry installs one that calls
+// strike, but only for the victim.
 var callbacks = []struct {
 	name    string
 	reason  core.CloseReason // that the session ends with when the function panics; "" if it has no OnClose
@@ -67,7 +67,7 @@ func strikeVictim(r *http.Request, strike func()) {
 	}
 }
 
-// requestCallbacks are those that run for a request, on its goroutine.
+// requestCallbacks are the functions that run for a request, on its goroutine.
 var requestCallbacks = []struct {
 	name    string
 	install func(cfg *core.Config, strike func())
@@ -88,8 +88,8 @@ var requestCallbacks = []struct {
 	}},
 }
 
-// TestPanics: a panic in any callback of a session ends this session and is logged with its stack;
-// it keeps no lock and no token, so that others go on and Shutdown finds nothing to wait for.
+// TestPanics: a panic in any callback of a session ends this session and is logged with its stack. No lock
+// or token stays taken, so others go on and Shutdown finds nothing to wait for.
 func TestPanics(t *testing.T) {
 	for _, c := range callbacks {
 		for mode, provoke := range map[string]func(*bench){"upgrading": provokePolling, "websocket": provokeWebSocket} {
@@ -123,8 +123,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// TestPanicsInRequests: a panic in a callback of a request is the framework's business, which ends
-// the request. Nothing is left of it.
+// TestPanicsInRequests: a panic in a callback of a request is passed on to the framework, which ends the
+// request. Nothing of the request is left.
 func TestPanicsInRequests(t *testing.T) {
 	for _, c := range requestCallbacks {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,8 +159,8 @@ func TestPanicInMiddleware(t *testing.T) {
 	})
 }
 
-// TestBlockedCallbacks: a callback that never returns holds up its own session only, which is pinged
-// all the same. Shutdown takes as long as its context allows.
+// TestBlockedCallbacks: a callback that never returns holds up only its own session, which is still pinged.
+// Shutdown takes as long as its context allows.
 func TestBlockedCallbacks(t *testing.T) {
 	for _, c := range callbacks {
 		t.Run(c.name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestBlockedCallbacks(t *testing.T) {
 	}
 }
 
-// TestBlockedRequestCallbacks: a request whose callback does not return holds up no other.
+// TestBlockedRequestCallbacks: a request whose callback does not return does not hold up other requests.
 func TestBlockedRequestCallbacks(t *testing.T) {
 	for _, c := range requestCallbacks {
 		t.Run(c.name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestBlockedRequestCallbacks(t *testing.T) {
 	}
 }
 
-// TestContextEndsWithoutTheSessionsLock: what waits for the end of a session's context may call the
+// TestContextEndsWithoutTheSessionsLock: code that waits for the end of a session's context may call the
 // session, and may block.
 func TestContextEndsWithoutTheSessionsLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -289,8 +289,8 @@ func TestContextEndsWithoutTheSessionsLock(t *testing.T) {
 	})
 }
 
-// provokePolling has every callback called for a victim that begins with polling and upgrades, as
-// far as it lives.
+// provokePolling provokes every callback of a victim that begins with polling and upgrades, as far as it
+// lives.
 func provokePolling(b *bench) {
 	open := b.Get(poll4 + "&victim=1").Wait()
 	query := poll4 + "&sid=" + b.parseOpen(open.Body).SID
@@ -309,7 +309,7 @@ func provokePolling(b *bench) {
 	ws, a := b.WebSocket(strings.Replace(query, "polling", "websocket", 1))
 	for _, packet := range []string{"2probe", "5", "x"} { // the last one is no packet
 		ws.SendText(packet)
-		synctest.Wait() // what observes has been called
+		synctest.Wait() // hooks have been called
 	}
 	a.Wait()
 	ws.Cut()
@@ -326,8 +326,8 @@ func provokeWebSocket(b *bench) {
 	ws.Cut()
 }
 
-// provokeRequests sends the victim's requests through an adapter, and ends those that panic as
-// net/http does.
+// provokeRequests sends the victim's requests through an adapter, and ends those that panic, as net/http
+// does.
 func (b *bench) provokeRequests() {
 	handler := eiohttp.Handler(b.Server)
 	do := func(method, query, body string) string {
@@ -348,7 +348,7 @@ func (b *bench) provokeRequests() {
 	do(http.MethodPost, query, "1")
 }
 
-// wantClose skips to the session's end.
+// wantClose skips events until the session's end.
 func (b *bench) wantClose(reason core.CloseReason) {
 	b.t.Helper()
 	for {
@@ -365,7 +365,7 @@ func (b *bench) wantClose(reason core.CloseReason) {
 	}
 }
 
-// wantEcho uses new sessions, on both transports.
+// wantEcho checks that new sessions work, on both transports.
 func (b *bench) wantEcho() {
 	b.t.Helper()
 	for len(b.sockets) > 0 {
@@ -382,7 +382,7 @@ func (b *bench) wantEcho() {
 	synctest.Wait()
 }
 
-// wantLiveAndEnd checks that the victim has ended, and nothing keeps others or Shutdown waiting.
+// wantLiveAndEnd checks that the victim has ended, and that nothing keeps others or Shutdown waiting.
 func (b *bench) wantLiveAndEnd() {
 	b.t.Helper()
 	b.wantEcho()
@@ -397,7 +397,7 @@ func (b *bench) wantLiveAndEnd() {
 	}
 }
 
-// lockedBuffer is a log that many write to.
+// lockedBuffer is a log that may be written to concurrently.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

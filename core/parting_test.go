@@ -14,7 +14,7 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// A client that cuts the connection of its poll behind the upgrade packet needs that one no more.
+// A client that cuts the connection of its poll after the upgrade packet no longer needs that poll.
 func TestPollGoneBehindTheUpgrade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{})
@@ -39,7 +39,7 @@ func TestPollGoneBehindTheUpgrade(t *testing.T) {
 	})
 }
 
-// When Conflate leaves nothing, nobody waits for the network any more.
+// If Conflate leaves nothing to send, nothing waits for the network any more.
 func TestVolatileBehindConflate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var drop atomic.Bool
@@ -68,7 +68,7 @@ func TestVolatileBehindConflate(t *testing.T) {
 	})
 }
 
-// What another write has meanwhile done to the token is no concern of the one that takes it again.
+// A write that takes the token again is not affected by what another write has done to the token meanwhile.
 func TestCloseNowCutsAWriteBehindConflate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ws *coretest.WebSocket
@@ -123,7 +123,7 @@ func TestAbortedHandshakeEnds(t *testing.T) {
 	})
 }
 
-// stuckExchange answers when it is told to, and fails.
+// stuckExchange answers only when it is told to, and its answer fails.
 type stuckExchange struct {
 	core.Exchange
 	wait chan struct{}
@@ -189,7 +189,7 @@ func TestUpgradeDurationLeavesTheApplicationOut(t *testing.T) {
 	})
 }
 
-// wrappingEngine makes connections that are made into others.
+// wrappingEngine wraps the connections that it makes.
 type wrappingEngine struct {
 	coretest.Engine
 	wrap func(core.WebSocketConn) core.WebSocketConn
@@ -200,7 +200,7 @@ func (e wrappingEngine) Accept(conn net.Conn, buffered []byte, r *http.Request, 
 	return e.wrap(inner), err
 }
 
-// lateConn begins to flush late, as a goroutine does that loses its processor.
+// lateConn begins its Flush late, as a goroutine does that loses its processor.
 type lateConn struct{ core.WebSocketConn }
 
 func lateEngine() core.WebSocketEngine {
@@ -239,7 +239,7 @@ func TestClientClosesDuringAWrite(t *testing.T) {
 	})
 }
 
-// waitConn brings nothing out without waiting, as over TLS.
+// waitConn cannot write anything without waiting, as over TLS.
 type waitConn struct{ core.WebSocketConn }
 
 func waitEngine() core.WebSocketEngine {
@@ -254,7 +254,7 @@ func (c waitConn) Flush(block bool) (bool, error) {
 	return c.WebSocketConn.Flush(true)
 }
 
-// What callbacks have sent is not lost because the session's end came in the same segment.
+// What callbacks have sent is not lost if the end of the session came in the same segment as their input.
 func TestRepliesGoBeforeTheEnd(t *testing.T) {
 	engines := map[string]core.WebSocketEngine{"at once": nil, "waiting": waitEngine()}
 	for name, end := range map[string]func(*coretest.WebSocket){
@@ -287,7 +287,7 @@ func TestRepliesGoBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// Messages that Conflate is being asked about are nobody's to send when the client closes meanwhile.
+// Messages that Conflate is being asked about are not sent if the client closes meanwhile.
 func TestClientClosesDuringConflate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

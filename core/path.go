@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// ServesPath reports whether a request path belongs to an endpoint mounted at mount: the mount
-// path itself, with or without trailing slash, and everything below it. It is the one path test of
-// all adapters, whatever their routers let through: it wants the path as it was sent (escaped),
-// compares case-sensitively, and takes neither percent-encoding in place of the mount path nor dot
-// segments after it.
+// ServesPath reports whether a request path belongs to an endpoint mounted at mount: the mount path itself,
+// with or without trailing slash, and everything below it. All adapters use this one test, whatever their
+// routers let through. It expects the path as it was sent (escaped), compares case-sensitively, and accepts
+// neither percent-encoding in place of the mount path nor dot segments after it.
 func ServesPath(mount, escapedPath string) bool {
 	rest, ok := strings.CutPrefix(escapedPath, strings.TrimRight(mount, "/"))
 	if !ok || rest != "" && rest[0] != '/' {
@@ -27,9 +26,9 @@ func ServesPath(mount, escapedPath string) bool {
 	return true
 }
 
-// ServesRoute is ServesPath for the pattern of a route. What stands before its wildcard (the first
-// "*") is the mount path, and a parameter in that (":name", perhaps after a fixed beginning of its
-// segment) is any segment that is not empty, is no dot segment and hides no slash.
+// ServesRoute is ServesPath for the pattern of a route. What comes before its wildcard (the first "*") is
+// the mount path. A parameter in the mount path (":name", possibly after a fixed beginning of its segment)
+// matches any value that is not empty, is not a dot segment and hides no slash.
 func ServesRoute(pattern, escapedPath string) bool {
 	mount, _, _ := strings.Cut(pattern, "*")
 	mount = strings.TrimRight(mount, "/")
@@ -61,8 +60,8 @@ func isParameterValue(segment string) bool {
 	return err == nil && value != "" && value != "." && value != ".." && !strings.Contains(value, "/")
 }
 
-// SentPath returns a URL's path as it was sent. URL.EscapedPath alone would hide an encoding where
-// the client left something else unencoded that should not be.
+// SentPath returns a URL's path as it was sent. URL.EscapedPath alone would hide what the client has
+// encoded if the client left something else unencoded that should have been encoded.
 func SentPath(u *url.URL) string {
 	if u.RawPath != "" {
 		return u.RawPath

@@ -10,7 +10,7 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// servePoll answers a GET: at once when something waits, else when something comes.
+// servePoll answers a GET: at once if something waits to be sent, otherwise as soon as something does.
 func (s *Socket) servePoll(x Exchange) {
 	w := new(Waiter)
 	s.mu.Lock()
@@ -39,7 +39,7 @@ func (s *Socket) servePoll(x Exchange) {
 		s.srv.respondRefusal(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
 		return
 	}
-	// "Is there anything?" and "I wait" are one lock section, so that no wake-up is lost.
+	// The poll is registered by now, and output that is not seen here wakes it, so no wake-up is lost.
 	for {
 		switch {
 		case s.out != nil || s.state != stateOpen:
@@ -54,7 +54,7 @@ func (s *Socket) servePoll(x Exchange) {
 			s.mu.Lock()
 			if result == Gone && s.state != stateClosed {
 				s.poll = nil
-				if s.link != nil { // the client has what it wanted, see adopt
+				if s.link != nil { // the client no longer needs the poll, see adopt
 					s.nudged = false
 					s.mu.Unlock()
 					return
@@ -79,8 +79,9 @@ func (s *Socket) servePoll(x Exchange) {
 	s.bring(x, w.owed)
 }
 
-// bring answers a poll with what there is; owed says that leaveToPoll has accounted for that. Called with
-// mu locked and unlocks it. It is kept apart for its frame: polls wait without it.
+// bring answers a poll with what waits. owed tells whether leaveToPoll has already accounted for that. It
+// is called with mu locked and unlocks it. It is not inlined, so that waiting polls do not hold its stack
+// frame.
 //
 //go:noinline
 func (s *Socket) bring(x Exchange, owed bool) {
@@ -106,8 +107,8 @@ func (s *Socket) bring(x Exchange, owed bool) {
 	err = s.answerPoll(x, b, false)
 }
 
-// owedToNobody accounts for what a poll was to bring whose client has left. Called with mu locked and
-// unlocks it.
+// owedToNobody accounts for what a poll was to deliver if its client has left. It is called with mu locked
+// and unlocks it.
 func (s *Socket) owedToNobody() {
 	s.poll = nil
 	s.keepUnsentBefore(s.waiting())
@@ -116,9 +117,10 @@ func (s *Socket) owedToNobody() {
 	s.endIfDue()
 }
 
-// leaveToPoll has a waiting poll bring what was sent before the session ended: it was there to be
-// answered when Send was called, as a WebSocket would have written it. It returns false when there is none, or
-// nothing to bring. OnClose does not wait for a poll that pauses, see letUpgradeArrive. Called with mu locked.
+// leaveToPoll leaves what was sent before the session ended to a waiting poll: the poll was there to be
+// answered when Send was called, and a WebSocket would have written the message. It returns false if no
+// poll waits, there is nothing to deliver, or there is a Conflate. A poll that pauses in letUpgradeArrive
+// does not count, as OnClose does not wait for it. Called with mu locked.
 func (s *Socket) leaveToPoll() bool {
 	if s.poll == nil || s.poll.pausing || s.link != nil || s.out == nil || s.srv.cfg.Conflate != nil {
 		return false
@@ -130,10 +132,11 @@ func (s *Socket) leaveToPoll() bool {
 	return true
 }
 
-// takeForPoll returns what a poll is answered with: what waits or, when the session is closing and nothing
-// does any more, the close packet, as in the reference. (When the server closes, both leave together: the
-// next poll may reach another one.) last says that the session ends with this answer. When a WebSocket has
-// become the transport meanwhile, all of that is for it to tell. Called with mu locked.
+// takeForPoll returns the packets to answer a poll with: those that wait or, if the session is closing and
+// none does, the close packet, as in the reference. (If the server is closing, both leave together: the
+// next poll may reach another server.) last tells whether the session ends with this answer. If a WebSocket
+// has become the transport meanwhile, everything is left to it, and the answer is a noop. Called with mu
+// locked.
 func (s *Socket) takeForPoll() (b *batch, last bool) {
 	if s.link != nil {
 		b = s.srv.batches.get()
@@ -152,8 +155,8 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 	return b, last
 }
 
-// letUpgradeArrive has the poll wait a moment when it is early in an upgrade. Called, and returns, with mu
-// locked.
+// letUpgradeArrive makes a poll that arrives early in an upgrade pause, see upgradePause. It is called, and
+// returns, with mu locked.
 func (s *Socket) letUpgradeArrive() {
 	if s.probe == nil || s.probing && s.free == 0 {
 		return
@@ -193,7 +196,7 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	s.buffered -= size
 	s.traffic.out.add(len(packets), size)
 	if s.link != nil && len(packets) == 1 && packets[0].Type == parser.Noop {
-		err = nil // nobody misses it
+		err = nil // nobody misses a noop
 	}
 	if err == nil {
 		s.noteDrain(packets)
@@ -213,10 +216,10 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	}
 }
 
-// packetOverhead is what a packet in a payload mostly takes beside its data, base64 left out.
+// packetOverhead is what a packet in a payload usually takes in addition to its data, base64 not counted.
 const packetOverhead = 8
 
-// answerPoll encodes packets as the body of a poll's answer.
+// answerPoll answers a poll with the packets of b.
 func (s *Socket) answerPoll(x Exchange, b *batch, initial bool) error {
 	compress, size := false, 0
 	for i := range b.packets {
@@ -243,7 +246,7 @@ func (s *Socket) answerPoll(x Exchange, b *batch, initial bool) error {
 	return x.Respond(http.StatusOK, body)
 }
 
-// setPollingHeaders sets what goes with every successful polling answer.
+// setPollingHeaders sets the headers of every successful polling answer.
 func setPollingHeaders(x Exchange) {
 	x.SetHeader("Cache-Control", "no-store")
 	if ua := x.Header("User-Agent"); strings.Contains(ua, ";MSIE") || strings.Contains(ua, "Trident/") {
@@ -251,7 +254,7 @@ func setPollingHeaders(x Exchange) {
 	}
 }
 
-// servePost takes a POST: its packets are delivered before it is answered.
+// servePost serves a POST, whose packets are delivered before it is answered.
 func (s *Socket) servePost(x Exchange) {
 	s.mu.Lock()
 	switch {
@@ -297,7 +300,7 @@ func (s *Socket) servePost(x Exchange) {
 	}
 }
 
-// post reads and delivers a body. Except for one that is too large, an error has closed the session.
+// post reads and delivers a body. Unless the body is too large, an error has closed the session.
 func (s *Socket) post(x Exchange) error {
 	mediaType, _, _ := strings.Cut(x.Header("Content-Type"), ";")
 	binary := strings.EqualFold(strings.TrimSpace(mediaType), "application/octet-stream")
@@ -314,7 +317,7 @@ func (s *Socket) post(x Exchange) error {
 	}
 	if s.jsonp {
 		if body = jsonpData(body); body == nil {
-			return nil // no payload at all; the reference takes no offence
+			return nil // no payload at all, which the reference accepts
 		}
 	}
 	if !binary {
@@ -351,8 +354,8 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	return nil
 }
 
-// letPollArrive waits a moment when no poll does: the client may have sent one before its close
-// packet, on another connection. Called, and returns, with mu locked.
+// letPollArrive waits a moment if no poll is waiting: the client may have sent one before its close packet,
+// on another connection. It is called, and returns, with mu locked.
 func (s *Socket) letPollArrive() {
 	if s.poll != nil || s.state != stateOpen {
 		return
@@ -362,9 +365,9 @@ func (s *Socket) letPollArrive() {
 	s.mu.Lock()
 }
 
-// validUTF8 replaces what is no UTF-8 by U+FFFD, exactly as JavaScript's decoders do: invalid text must
-// not travel on to clients that would close their connection over it, and in revision 3 the length of
-// a packet counts what it is after that.
+// validUTF8 replaces invalid UTF-8 with U+FFFD, exactly as JavaScript's decoders do: invalid text must not
+// travel on to clients that would close their connection over it, and in revision 3 the length of a packet
+// counts the text after the replacement.
 func validUTF8(b []byte) []byte {
 	if utf8.Valid(b) {
 		return b
@@ -381,8 +384,9 @@ func validUTF8(b []byte) []byte {
 	return valid
 }
 
-// brokenRune returns how many bytes one U+FFFD stands for: as many as some character begins with, too,
-// or one (the "maximal subpart" of the Unicode standard, 3.9).
+// brokenRune returns how many of the bytes at the front of b, which are not a valid character, one U+FFFD
+// replaces: as many as could begin a valid character, or one (a "maximal subpart" in the Unicode standard,
+// 3.9).
 func brokenRune(b []byte) int {
 	n := 1
 	for n < len(b) && !utf8.FullRune(b[:n+1]) {

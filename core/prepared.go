@@ -8,7 +8,7 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// Prepared is a message that is encoded once and sent to many. It may be used concurrently.
+// Prepared is a message that is encoded once and sent to many sessions. It may be used concurrently.
 type Prepared struct {
 	message Message
 	frames  [2]preparedFrame // of revisions 3 and 4
@@ -19,10 +19,11 @@ type preparedFrame struct {
 	data []byte
 }
 
-// Prepare makes a message ready for many receivers. The data must not be changed any more.
+// Prepare returns a message that can be sent to many sessions. Its data must not be changed any more.
 func Prepare(m Message) *Prepared { return &Prepared{message: m} }
 
-// SendTo sends the message to each of the sockets and returns how many took it. It waits for none.
+// SendTo sends the message to each of the sockets and returns how many accepted it. It waits for none of
+// them.
 func (p *Prepared) SendTo(sockets iter.Seq[*Socket]) (taken int) {
 	for s := range sockets {
 		if s.SendPrepared(p) == nil {
@@ -32,7 +33,7 @@ func (p *Prepared) SendTo(sockets iter.Seq[*Socket]) (taken int) {
 	return taken
 }
 
-// Broadcast sends a message to every session, encoded once, and returns how many took it. The data must
+// Broadcast sends a message, encoded once, to every session and returns how many accepted it. The data must
 // not be changed any more.
 func (s *Server) Broadcast(m Message) (taken int) { return Prepare(m).SendTo(s.All()) }
 

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// params are the parts of a request's query that the protocol knows.
+// params are the parameters of a request's query that the protocol knows.
 type params struct {
 	transport string
 	sid       string
 	eio       string
 	j         string
-	jsonp     bool // j is there, be it empty
+	jsonp     bool // j is present, even if empty
 	base64    bool // b64 has a value
-	more      bool // there is something that it does not know
+	more      bool // there are other parameters
 }
 
 // parseParams reads a raw query. Like the reference, it takes the last of several values.
@@ -45,7 +45,7 @@ func parseParams(query string) params {
 	return p
 }
 
-// unescape decodes a query component; what is badly escaped stays as it is.
+// unescape decodes a query component; a malformed one stays as it is.
 func unescape(s string) string {
 	if decoded, err := url.QueryUnescape(s); err == nil {
 		return decoded

@@ -16,8 +16,8 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// What is in this file allocates nothing while it is used, so that allocations which a test or a
-// benchmark counts are the core's.
+// Nothing in this file allocates while it is used, so the allocations that a test or benchmark counts are
+// the core's.
 
 // quietEngine is a WebSocket engine whose connections have no network.
 type quietEngine struct{ accepted chan *quietConn }
@@ -28,12 +28,12 @@ func (e quietEngine) Accept(_ net.Conn, _ []byte, _ *http.Request, o core.WebSoc
 	return c, nil
 }
 
-// quietConn hands in what receive is given, and counts what is written.
+// quietConn returns the input that receive is given, and counts what is written.
 type quietConn struct {
 	options core.WebSocketOptions
 	in      chan []byte
 	flushed chan int // messages of each write
-	pending int      // messages that were appended; the holder of the write token owns it
+	pending int      // messages that were appended; owned by the holder of the write token
 	once    sync.Once
 	closed  chan struct{}
 	wasPing bool
@@ -93,7 +93,7 @@ type quiet struct {
 	sockets chan *core.Socket
 }
 
-// newQuiet makes a server whose sessions get the callback for messages.
+// newQuiet makes a server whose sessions have the given callback for messages.
 func newQuiet(t testing.TB, cfg core.Config, message func(*core.Socket, core.Message)) *quiet {
 	t.Helper()
 	q := &quiet{engine: quietEngine{make(chan *quietConn, 1)}, sockets: make(chan *core.Socket, 1)}
@@ -129,7 +129,7 @@ func (q *quiet) open(t testing.TB) (*quietConn, *core.Socket) {
 	return conn, <-q.sockets
 }
 
-// quietExchange is a request in memory that can be used again and again.
+// quietExchange is a reusable request in memory.
 type quietExchange struct {
 	method, query string
 	body          []byte
@@ -184,7 +184,7 @@ func (x *quietExchange) Wait(w *core.Waiter) core.WaitResult {
 
 func (x *quietExchange) Hijack(func(net.Conn, []byte) func()) error { return net.ErrClosed }
 
-// sid takes the session id out of an open packet.
+// sid extracts the session id from an open packet.
 func (x *quietExchange) sid(t testing.TB) string {
 	t.Helper()
 	_, rest, found := bytes.Cut(x.answer, []byte(`"sid":"`))
@@ -195,7 +195,7 @@ func (x *quietExchange) sid(t testing.TB) string {
 	return string(id)
 }
 
-// polls has one GET after the other wait for a session, as a client does, until the session ends.
+// polls sends one GET after another for a session, as a client does, until the session ends.
 type polls struct {
 	answered chan struct{}
 	ended    chan struct{}
@@ -217,8 +217,8 @@ func startPolls(server *core.Server, query string) polls {
 	return p
 }
 
-// poolsDrop says that the race detector is on: a sync.Pool then loses a quarter of what it is given,
-// and counts of allocations are those of a worse world.
+// poolsDrop reports whether the race detector is on: a sync.Pool then drops a quarter of what it is given,
+// so counts of allocations are higher than usual.
 func poolsDrop() bool {
 	info, _ := debug.ReadBuildInfo()
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})

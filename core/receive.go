@@ -6,9 +6,9 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// acquire waits for the receive token; a WebSocket also waits for a POST from before the upgrade
-// that has not come to take it yet. It returns true with mu locked, or false, with mu unlocked,
-// when the session has ended.
+// acquire waits for the receive token. With posting false, as for a WebSocket, it also waits for a POST
+// from before the upgrade that has not taken the token yet. It returns true with mu locked, or false, with
+// mu unlocked, if the session has ended.
 func (s *Socket) acquire(posting bool) bool {
 	s.mu.Lock()
 	for (s.occupied() || s.posting && !posting) && s.state != stateClosed {
@@ -29,13 +29,13 @@ func (s *Socket) acquire(posting bool) bool {
 	return true
 }
 
-// occupied reports whether the application is in the way of the client's next packet: a callback runs,
-// or hooks that observe have too many calls to catch up with. Called with mu locked.
+// occupied reports whether the client's next packet has to wait for the application: a callback is running,
+// or too many hook calls are queued. Called with mu locked.
 func (s *Socket) occupied() bool {
 	return s.receiving || s.rare != nil && len(s.rare.notes) >= mostNotes
 }
 
-// release returns the receive token, and sends what its holder's callbacks left behind.
+// release returns the receive token and sends output that was held back while the callbacks ran.
 func (s *Socket) release() {
 	s.mu.Lock()
 	s.receiving = false
@@ -52,7 +52,7 @@ func (s *Socket) release() {
 	s.letGo()
 }
 
-// passTurn wakes those who wait for the receive token. Called with mu locked.
+// passTurn wakes the goroutines that wait for the receive token. Called with mu locked.
 func (s *Socket) passTurn() {
 	if r := s.rare; r != nil && r.turn != nil {
 		close(r.turn)
@@ -60,10 +60,9 @@ func (s *Socket) passTurn() {
 	}
 }
 
-// handle acts upon one packet. It is called with the receive token and with mu locked, and
-// unlocks it.
+// handle handles one packet. It is called with the receive token held and mu locked, and unlocks mu.
 func (s *Socket) handle(p parser.Packet) {
-	if s.state != stateClosed { // otherwise it is accounted for already
+	if s.state != stateClosed { // a closed session's traffic is accounted for already
 		s.traffic.in.add(1, int64(len(p.Data)))
 	}
 	if f := s.hooks.packet; f != nil && s.state == stateOpen {
@@ -79,8 +78,8 @@ func (s *Socket) handle(p parser.Packet) {
 		s.finish(TransportClose, nil, false)
 		return
 	case s.state == stateClosing:
-		// Nothing is heard of a session that the application has closed. The server's shutdown is
-		// not the application's wish to hear no more: what a client has sent by then is delivered.
+		// A session that the application has closed delivers nothing more. The server's shutdown is
+		// different: what a client has sent by then is still delivered.
 		if p.Type != parser.Message || s.deaf {
 			s.mu.Unlock()
 			return
@@ -121,7 +120,7 @@ func (s *Socket) deliver(f func(Message), m Message) {
 	f(m)
 }
 
-// inputDeadline is when a client that has begun to send a body must be done.
+// inputDeadline returns the time by which a client that has begun to send a body must be done.
 func (s *Server) inputDeadline() time.Time {
 	return time.Now().Add(s.cfg.PingInterval + s.cfg.PingTimeout)
 }

@@ -8,21 +8,21 @@ import (
 
 const registryShards = 64
 
-// registry maps session ids to sessions. It is sharded so that handshakes and requests of
-// different sessions do not meet on one lock. Its locks are held for work in memory only; Stats takes
-// those of sessions under them, so nobody who holds a session's asks the registry.
+// registry maps session ids to sessions. It is sharded so that handshakes and requests of different
+// sessions do not contend for one lock. Its locks are held only for work in memory. Stats takes the locks
+// of sessions under them, so nothing that holds a session's lock may use the registry.
 type registry struct {
 	seed   maphash.Seed
 	count  atomic.Int64
 	shards [registryShards]registryShard
 }
 
-// registryShard has its sessions by the hash of their ids: that takes less to look up and to keep, and less
-// of the garbage collector, than the ids themselves.
+// registryShard keeps its sessions by the hash of their ids, which is faster to look up, smaller, and less
+// work for the garbage collector than the ids themselves.
 type registryShard struct {
 	mu       sync.RWMutex
 	sessions map[uint64]*Socket
-	ended    traffic // of sessions that are no longer there
+	ended    traffic // of sessions that were removed
 }
 
 func newRegistry() *registry {
@@ -38,8 +38,8 @@ func (r *registry) shard(id string) (shard *registryShard, key uint64) {
 	return &r.shards[key%registryShards], key
 }
 
-// reserve takes a place for one more session, which add must follow. It fails when
-// there are limit sessions already; zero is no limit.
+// reserve takes a place for one more session; a call of add must follow. It fails if there are already
+// limit sessions; zero means no limit.
 func (r *registry) reserve(limit int) bool {
 	if n := r.count.Add(1); limit > 0 && n > int64(limit) {
 		r.count.Add(-1)
@@ -48,8 +48,9 @@ func (r *registry) reserve(limit int) bool {
 	return true
 }
 
-// add puts a session in its reserved place. It fails, and gives the place back, when the id is
-// taken, or when one with the same hash is: by chance that does not happen, and nobody knows the seed.
+// add puts a session in its reserved place. If the id or one with the same hash is in use, it fails and
+// gives the place back. Equal hashes of different ids do not happen by chance, nor on purpose, as nobody
+// knows the seed.
 func (r *registry) add(s *Socket) bool {
 	shard, key := r.shard(s.ID())
 	shard.mu.Lock()
@@ -62,7 +63,7 @@ func (r *registry) add(s *Socket) bool {
 	return true
 }
 
-// remove forgets a session, which had this traffic.
+// remove removes a session and adds its traffic, t, to that of ended sessions.
 func (r *registry) remove(s *Socket, t traffic) {
 	shard, key := r.shard(s.ID())
 	shard.mu.Lock()
@@ -85,7 +86,7 @@ func (r *registry) get(id string) (*Socket, bool) {
 	return nil, false
 }
 
-// snapshot returns the sessions of one shard, so that callers can go through them unlocked.
+// snapshot appends the sessions of one shard to into, so that callers can go through them unlocked.
 func (r *registry) snapshot(shard int, into []*Socket) []*Socket {
 	sh := &r.shards[shard]
 	sh.mu.RLock()

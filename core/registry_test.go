@@ -2,7 +2,7 @@ package core
 
 import "testing"
 
-// TestSameHash has a session where another one's id leads, which chance does not bring about.
+// TestSameHash puts a session under the hash of another id, which does not happen by chance.
 func TestSameHash(t *testing.T) {
 	r := newRegistry()
 	there := &Socket{origin: origin{text: "there", idSize: 5}}

@@ -10,22 +10,21 @@ import (
 	"strings"
 )
 
-// Kept is what a session keeps of the request that opened it beside its head, for Socket.Request to
-// bring back. An http.Request of a browser takes some 2 KiB, this and the head a quarter of it.
+// Kept is what a session keeps, besides the head, of the request that opened it, for Socket.Request to
+// return. An http.Request from a browser takes some 2 KiB; Kept and the head take a quarter of that.
 type Kept struct {
-	// Context has the values that earlier middleware has left; nil means none. It must not end with
-	// the request.
+	// Context has the values left by earlier middleware; nil means none. It must not end with the request.
 	Context context.Context //nolint:containedctx // it is kept for the sake of its values
-	// Local is the server's address, for the request's context to have under
-	// http.LocalAddrContextKey; nil where Context has that, or nobody knows.
+	// Local is the server's address, which the context of the request returned has under
+	// http.LocalAddrContextKey. It is nil if Context has the address already, or if it is not known.
 	Local *net.TCPAddr
 	// TLS is the connection's state, if it is encrypted.
 	TLS *tls.ConnectionState
-	// URL is set only where somebody has made it another than the target says.
+	// URL is set only if the request's URL was changed and differs from the target.
 	URL *url.URL
 }
 
-// AppendHead appends a request's line and host to dst, for the header's fields to follow: lines
+// AppendHead appends a request line and host to dst. The fields of the header are to follow as lines
 // "name:value\n", as they were sent or tidied up. A Host among them is ignored.
 func AppendHead(dst []byte, method, target, proto, host string) []byte {
 	dst = append(append(dst, method...), ' ')
@@ -34,9 +33,9 @@ func AppendHead(dst []byte, method, target, proto, host string) []byte {
 	return append(append(dst, host...), '\n')
 }
 
-// Keep appends a request's head to dst, and returns what else is to be kept. The work is done in
-// pieces with small frames: the stack of a connection is as large as its deepest call has been, and
-// under net/http 4 KiB can do.
+// Keep appends a request's head to dst, and returns what else is to be kept. It is split into functions
+// with small stack frames: the stack of a connection's goroutine is as large as its deepest call has been,
+// and under net/http 4 KiB can suffice.
 func Keep(dst []byte, r *http.Request) (head []byte, k Kept) {
 	dst = appendHead(dst, r)
 	if strings.Contains(r.Pattern, "{") {
@@ -72,7 +71,7 @@ func withWildcards(r *http.Request) *http.Request {
 	return WithPathValues(r, pairs)
 }
 
-// wildcards returns the names in the pattern of a http.ServeMux.
+// wildcards returns the names of the wildcards in an http.ServeMux pattern.
 func wildcards(pattern string) (names []string) {
 	for {
 		var name string
@@ -87,7 +86,7 @@ func wildcards(pattern string) (names []string) {
 	}
 }
 
-// isTarget reports whether the URL is what a server makes of the target of a request.
+// isTarget reports whether the URL is what a server makes of the given request target.
 func isTarget(u *url.URL, target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	return u.Path == path && u.RawQuery == query && u.RawPath == "" && !u.ForceQuery && u.Host == "" && u.User == nil
@@ -95,8 +94,9 @@ func isTarget(u *url.URL, target string) bool {
 
 type pathValuesKey struct{}
 
-// WithPathValues returns a copy of a request that has these path values, names and values by turns,
-// and whose copies that outlive it have them too: http.Request does not tell which it has.
+// WithPathValues returns a copy of a request with the given path values; pairs has names and values by
+// turns. What is kept of the copy for a session has them, too: http.Request alone does not tell which ones
+// it has.
 func WithPathValues(r *http.Request, pairs []string) *http.Request {
 	r = r.WithContext(WithValues(r.Context(), map[any]any{pathValuesKey{}: pairs}))
 	for i := 0; i < len(pairs); i += 2 {
@@ -105,13 +105,13 @@ func WithPathValues(r *http.Request, pairs []string) *http.Request {
 	return r
 }
 
-// valuesOf returns a context with the values of ctx that does not end with it. The contexts that
-// net/http makes for a connection and a request add nothing but their end and the address, so they are
-// left out: they would be kept as long as the session.
+// valuesOf returns a context that has the values of ctx but does not end with it. The contexts that
+// net/http makes for a connection and a request add nothing but their end and the local address. They are
+// left out, or they would be kept as long as the session.
 func valuesOf(ctx context.Context) (values context.Context, local *net.TCPAddr) {
 	ctx = withoutCancel(ctx)
 	if addr, ok := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
-		// A context has one value at most: this one, if its parent has it not.
+		// A context of this type has a single value: this one, if its parent does not have it.
 		if parent := parentOf(ctx, valueContext); parent != nil && parent.Value(http.LocalAddrContextKey) == nil {
 			ctx, local = withoutCancel(parent), addr
 		}
@@ -122,7 +122,7 @@ func valuesOf(ctx context.Context) (values context.Context, local *net.TCPAddr) 
 	return context.WithoutCancel(ctx), local
 }
 
-// withoutCancel leaves out what context.WithCancel has made of a context.
+// withoutCancel strips what context.WithCancel has put around a context.
 func withoutCancel(ctx context.Context) context.Context {
 	for {
 		parent := parentOf(ctx, cancelContext)
@@ -133,7 +133,7 @@ func withoutCancel(ctx context.Context) context.Context {
 	}
 }
 
-// parentOf returns what ctx was made from, if it is of this type.
+// parentOf returns the context that ctx was made from if ctx is of type t, otherwise nil.
 func parentOf(ctx context.Context, t reflect.Type) context.Context {
 	if t == nil || reflect.TypeOf(ctx) != t {
 		return nil
@@ -142,8 +142,8 @@ func parentOf(ctx context.Context, t reflect.Type) context.Context {
 	return parent
 }
 
-// The types of contexts made by context.WithCancel and context.WithValue, if their first field is the
-// context they were made from, as it has always been.
+// The types of the contexts made by context.WithCancel and context.WithValue, or nil unless the first field
+// of the type is the context that they were made from, as it has always been.
 var (
 	cancelContext = wrapperType(func() context.Context {
 		ctx, cancel := context.WithCancel(context.Background())

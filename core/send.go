@@ -2,10 +2,9 @@ package core
 
 import "github.com/goengineio/engineio/parser"
 
-// Unsent returns how many messages Send has accepted and nobody has handed to the operating system:
-// what was handed over may have arrived, these have not. It is final when OnClose is called, and 0
-// as long as the session is open. An answer to a poll counts as handed over when the HTTP server
-// has taken it.
+// Unsent returns how many messages were accepted by Send but never handed to the operating system: those
+// that were handed over may have arrived, these have not. The number is final when OnClose is called, and 0
+// until the session is closed. An answer to a poll counts as handed over when the HTTP server has taken it.
 func (s *Socket) Unsent() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -15,8 +14,8 @@ func (s *Socket) Unsent() int {
 	return s.rare.lost
 }
 
-// UnsentMessages returns the messages that Unsent counts, in the order of sending, for OnClose to
-// store or to send elsewhere. When OnClose has returned they are forgotten, and it returns nil.
+// UnsentMessages returns the messages that Unsent counts, in the order of sending, for OnClose to store or
+// to send elsewhere. After OnClose has returned they are forgotten, and UnsentMessages returns nil.
 func (s *Socket) UnsentMessages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,33 +29,33 @@ func (s *Socket) UnsentMessages() []Message {
 	return messages
 }
 
-// Send queues a message and returns; it never waits for the client or for another session. The
-// data must not be changed until it has been written, which SendFunc tells of. Messages leave in the
-// order of the Send calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which by default
-// also closes the session; see Config.BufferPolicy.
+// Send queues a message and returns; it never waits for the client or for another session. The data must
+// not be changed until it has been written; SendFunc tells when that is. Messages leave in the order of the
+// Send calls. The error is ErrClosed once the session is closing, or ErrBufferFull, which by default also
+// closes the session; see Config.BufferPolicy.
 func (s *Socket) Send(m Message) error {
 	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress})
 }
 
-// SendFunc is Send with a callback for when the message was handed to the transport: in the order
-// of sending, and never for a message that is dropped. The message's data may be changed again then. It
-// is a hook, which runs beside the callbacks, see Socket.
+// SendFunc is Send with a function that is called when the message was handed to the transport: in the
+// order of sending, and never for a message that is dropped. From then on the message's data may be
+// changed. The function is a hook and may run concurrently with callbacks, see Socket.
 func (s *Socket) SendFunc(m Message, sent func()) error {
 	return s.send(outgoing{Packet: messagePacket(m), compress: !m.NoCompress, sent: sent})
 }
 
-// SendPrepared is Send for a message that many receive.
+// SendPrepared is Send for a message that is sent to many sessions.
 func (s *Socket) SendPrepared(p *Prepared) error {
 	return s.send(outgoing{Packet: messagePacket(p.message), compress: !p.message.NoCompress, prepared: p})
 }
 
-// SendVolatile is Send for a message that is worth nothing later, such as a position or a price. It
-// is dropped, with ErrDropped, when it could not leave at once: while anything else waits for a
-// client that reads slowly, and between the polls of a polling session.
+// SendVolatile is Send for a message that is worth nothing later, such as a position or a price. If the
+// message cannot leave at once it is dropped, with ErrDropped: while anything else waits for a client that
+// reads slowly, and between the polls of a polling session.
 func (s *Socket) SendVolatile(m Message) error {
 	s.mu.Lock()
 	if s.hold == holdBoth && s.link != nil && !s.writing && s.out != nil {
-		// What waits is held back by ourselves, not by the client.
+		// What waits is held back by the server, not by a slow client.
 		s.hold = holdNext
 		s.flush(false)
 		s.mu.Lock()
@@ -117,8 +116,8 @@ func (s *Socket) bufferFull() error {
 	return ErrBufferFull
 }
 
-// keepUnsent notes messages that were not handed over, behind those that are noted already. Called
-// with mu locked.
+// keepUnsent records messages that were not handed over, after those already recorded. Called with mu
+// locked.
 func (s *Socket) keepUnsent(packets []outgoing) {
 	for i := range packets {
 		if packets[i].Type == parser.Message {
@@ -129,7 +128,8 @@ func (s *Socket) keepUnsent(packets []outgoing) {
 	}
 }
 
-// keepUnsentBefore does the same for packets that were taken before those. Called with mu locked.
+// keepUnsentBefore does the same for packets that were taken earlier: it puts them before those already
+// recorded. Called with mu locked.
 func (s *Socket) keepUnsentBefore(packets []outgoing) {
 	if s.rare == nil {
 		s.keepUnsent(packets)

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/cors"
 )
 
-// Server holds the sessions of one endpoint. Its methods may be called from anywhere.
+// Server holds the sessions of one endpoint. Its methods may be called from any goroutine.
 type Server struct {
 	cfg      Config
 	began    time.Time
@@ -25,7 +25,7 @@ type Server struct {
 	chain atomic.Pointer[http.Handler] // of the middleware; nil without any
 
 	conflated atomic.Int64
-	opening   atomic.Bool // a WebSocket is between its 101 and its open packet
+	opening   atomic.Bool // some WebSocket is between its 101 and its open packet
 	clock     clock
 	batches   batches
 
@@ -38,14 +38,14 @@ type Server struct {
 	mu         sync.Mutex
 	middleware []func(http.Handler) http.Handler
 	closing    atomic.Bool   // also read without mu
-	busy       int           // sessions, and connections that outlive theirs
-	idle       chan struct{} // closed when busy first is 0 while closing
+	busy       int           // sessions, and connections, which may outlive theirs
+	idle       chan struct{} // closed when busy is first 0 while closing
 	isIdle     bool
 	cut        bool                 // connections are closed without waiting for the client
 	leavings   map[*duplex]struct{} // closed sessions' connections, waiting for the client
 }
 
-// NewServer makes a server. The error names every field of the configuration that is wrong.
+// NewServer makes a server. The error names every invalid field of the configuration.
 func NewServer(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -71,7 +71,7 @@ func (s *Server) Config() Config { return s.cfg.clone() }
 // Len returns the number of sessions (clientsCount of the reference).
 func (s *Server) Len() int { return int(s.sessions.count.Load()) }
 
-// full reports whether there are as many sessions as may be.
+// full reports whether Config.MaxSessions is reached.
 func (s *Server) full() bool { return s.cfg.MaxSessions > 0 && s.Len() >= s.cfg.MaxSessions }
 
 // Conflated returns how many messages Config.Conflate has saved.
@@ -80,8 +80,8 @@ func (s *Server) Conflated() int64 { return s.conflated.Load() }
 // Get returns the session with this id.
 func (s *Server) Get(id string) (*Socket, bool) { return s.sessions.get(id) }
 
-// All iterates over the sessions. Those that come or go meanwhile may be missed or be closed
-// already; the loop's body may do anything, close sessions included.
+// All iterates over the sessions. Sessions that are opened meanwhile may be missed, those that end
+// meanwhile may already be closed. The body of the loop may do anything, including closing sessions.
 func (s *Server) All() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		var batch []*Socket
@@ -110,10 +110,10 @@ func (s *Server) Close() {
 	s.cutPartings()
 }
 
-// Shutdown refuses new sessions with status 503, closes all others gracefully (what they are owed
-// is sent first, waiting polls are answered, WebSockets get a close frame with code 1001), and
-// returns when nothing is left and the last OnClose has returned, so no callback can wait for it. A
-// polling client that waits for no answer has until its next poll. When the context ends first, the rest is
+// Shutdown refuses new sessions with status 503 and closes all others gracefully: what waits for them is
+// sent first, waiting polls are answered, and WebSockets get a close frame with code 1001. It returns when
+// nothing is left and the last OnClose has returned, so no callback can wait for it. A polling client
+// without a waiting poll has until its next poll, and at most 30 s. If the context ends first, the rest is
 // cut off as by Close, and the context's error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.refuse()
@@ -155,7 +155,7 @@ func (s *Server) refuse() {
 	s.checkIdle()
 }
 
-// enter counts a new session, until leave. It fails when the server is closing.
+// enter counts a new session, until leave. It fails if the server is closing.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,16 +190,17 @@ func (s *Server) checkIdle() {
 
 func (s *Server) isClosing() bool { return s.closing.Load() }
 
-// parting bounds how long a connection whose session has ended waits for the client to close it
-// too: closing it before would make TCP throw away what the client has not read yet.
+// parting bounds how long a connection whose session has ended waits for the client to close it, too:
+// closing it earlier would make TCP discard what the client has not read yet.
 func (s *Server) parting(link *duplex) {
 	if s.mayLeave(link) {
 		_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
 }
 
-// mayLeave notes a connection whose session has ended, for Close to cut. It returns false when that has
-// happened, and cuts the connection then, or when its reading goroutine is about to close it.
+// mayLeave registers a connection whose session has ended, for Close to cut. It returns false if Close was
+// called before, and then cuts the connection itself, or if the reading goroutine is about to close the
+// connection.
 func (s *Server) mayLeave(link *duplex) bool {
 	s.mu.Lock()
 	cut, parted := s.cut, link.parted
@@ -213,7 +214,7 @@ func (s *Server) mayLeave(link *duplex) bool {
 	return !cut && !parted
 }
 
-// dismiss is the end of a connection that has become no session's, on its reading goroutine.
+// dismiss ends a connection that has not become a session's, on its reading goroutine.
 func (s *Server) dismiss(link *duplex, code int) {
 	s.parting(link)
 	_ = link.conn.AppendClose(code, "")
@@ -223,7 +224,8 @@ func (s *Server) dismiss(link *duplex, code int) {
 	s.linger(link)
 }
 
-// linger is the end of a connection's reading goroutine: it waits for the client and closes.
+// linger ends a connection's reading goroutine: it waits for the client to close the connection and closes
+// it, too.
 func (s *Server) linger(link *duplex) {
 	s.parting(link)
 	for {
@@ -235,8 +237,8 @@ func (s *Server) linger(link *duplex) {
 	}
 }
 
-// parted tells that the reading goroutine is about to close a connection. Whoever writes the close
-// frame may come to parting later only.
+// parted notes that the reading goroutine is about to close a connection: the goroutine that writes the
+// close frame may call parting only after that.
 func (s *Server) parted(link *duplex) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,8 +246,8 @@ func (s *Server) parted(link *duplex) {
 	delete(s.leavings, link)
 }
 
-// remain takes parted back: the reading goroutine leaves, but the connection is closed by somebody else, who calls
-// parted and leave then, and is not to take too long.
+// remain undoes parted: the reading goroutine leaves, but another goroutine closes the connection and then
+// calls parted and Server.leave. A timer bounds how long that takes.
 func (s *Server) remain(link *duplex) {
 	s.mu.Lock()
 	link.parted = false
@@ -260,6 +262,6 @@ func (s *Server) cutPartings() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for link := range s.leavings {
-		_ = link.conn.Close() // does not wait
+		_ = link.conn.Close() // does not wait, except to send an alert over TLS
 	}
 }

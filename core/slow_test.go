@@ -102,7 +102,7 @@ func TestVolatile(t *testing.T) {
 		b.wantFrame(ws, "4stuck")
 		b.wantFrame(ws, "4v")
 
-		// What a callback holds back to leave together is not held up by the client.
+		// What is held back while a callback runs, to leave together, is not held up by the client.
 		ws.SendText("4a")
 		ws.SendText("4b")
 		for _, text := range []string{"4a", "4v", "4v", "4b", "4v", "4v"} {
@@ -266,7 +266,7 @@ func TestMaxSessions(t *testing.T) {
 	})
 }
 
-// A session that was opened while a handshake's WebSocket was being accepted may be one too many.
+// A handshake is refused even if the last place is taken while its WebSocket is being accepted.
 func TestMaxSessionsIsStrict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, core.Config{MaxSessions: 50})
@@ -315,8 +315,8 @@ func TestWarningsAreLimited(t *testing.T) {
 	})
 }
 
-// What clients have sent before a shutdown is delivered; what they send to a session that the
-// application has closed is not.
+// What clients have sent before a shutdown is delivered. What they send to a session that the application
+// has closed is not.
 func TestInputWhileClosing(t *testing.T) {
 	for _, shutdown := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,45 +14,45 @@ import (
 type Message struct {
 	Data   []byte
 	Binary bool
-	// NoCompress exempts a message that is sent from compression (compress: false).
+	// NoCompress exempts a message from compression when it is sent (compress: false).
 	NoCompress bool
 }
 
 // Text makes a text message. The text should be valid UTF-8: clients fail on anything else.
 func Text(text string) Message { return Message{Data: []byte(text)} }
 
-// Binary makes a binary message, which refers to data.
+// Binary makes a binary message that refers to data, without copying it.
 func Binary(data []byte) Message { return Message{Data: data, Binary: true} }
 
-// Socket is one session with one client, whatever transport carries it at the moment. All methods
-// may be called from anywhere, callbacks included.
+// Socket is one session with one client, whatever transport carries it at the moment. All methods may be
+// called from any goroutine, callbacks included.
 //
 // Callbacks of one socket never run concurrently with each other: Config.OnConnection is the first of them,
 // OnClose the last, and OnMessage, OnPacket, OnHeartbeat and OnUpgrade come between.
 //
 // Hooks observe what the session does by itself: OnPacketCreate, OnFlush, OnDrain, OnUpgrading, OnError,
-// the function given to SendFunc, Config.OnFlush and Config.OnDrain. They run on a goroutine of
-// their own, in the order of events and one at a time, but possibly while a callback runs, OnConnection
-// included, so that what both touch needs a lock; never after OnClose. The session does not wait for
-// them, but reads nothing more from the client when they are some 2,000 calls behind.
+// the function given to SendFunc, Config.OnFlush and Config.OnDrain. They run on a goroutine of their own,
+// one at a time and in the order of events, and never after OnClose. They may run while a callback runs,
+// OnConnection included, so data that both touch needs a lock. The session does not wait for hooks, but
+// reads nothing more from the client while they are some 2,000 calls behind.
 //
-// A panic in a callback or hook ends the session. One must not end its goroutine otherwise, as
-// runtime.Goexit and FailNow of package testing do.
+// A panic in a callback or hook ends the session. Callbacks and hooks must not end their goroutine in any
+// other way, as runtime.Goexit and FailNow of package testing do.
 type Socket struct {
 	srv    *Server
 	origin origin
 
-	mu    sync.Mutex // guards what follows, but for what the handshake has fixed; see doc.go
+	mu    sync.Mutex // guards the fields below, except those fixed by the handshake; see doc.go
 	hooks hooks
 	rare  *rare // nil until it is needed
 
-	// What waits to be sent. The write token is held while writing is true.
-	out      *batch // nil when nothing does
+	// Packets that wait to be sent. The write token is held while writing is true.
+	out      *batch // nil when none waits
 	buffered int64  // bytes in out, or taken from it and not written yet
 	traffic  traffic
 
-	// Transports: polling while link is nil.
-	poll  *Waiter // the GET that waits
+	// The transport is polling while link is nil.
+	poll  *Waiter // the waiting GET
 	link  *duplex
 	probe *duplex // a WebSocket that may become link
 
@@ -60,16 +60,16 @@ type Socket struct {
 
 	inFlight uint16 // writes and answers that are under way
 
-	revision uint8 // fixed by the handshake, as is how answers to polls look:
+	revision uint8 // fixed by the handshake, as is the form of answers to polls:
 	base64   bool  // the client cannot take binary (revision 3)
-	jsonp    bool  // wrapped into a call of a JavaScript function
+	jsonp    bool  // answers are wrapped in a call of a JavaScript function
 
 	state       state
-	deaf        bool // the application has closed the session, and is told no more messages
+	deaf        bool // the application has closed the session and is given no more messages
 	reason      reason
 	closePassed bool // OnClose was called, or is about to be
 	leaving     bool // the close packet, or frame, is on its way
-	noting      bool // a goroutine calls hooks that observe
+	noting      bool // a goroutine is calling hooks
 	receiving   bool // the receive token is held
 	begun       bool // OnConnection has returned
 
@@ -78,36 +78,37 @@ type Socket struct {
 	pongDue    bool
 	hold       hold
 	holdSet    bool
-	conflating bool // the application is asked what to send; messages wait
+	conflating bool // Config.Conflate is running; messages wait
 
-	nudged    bool   // the waiting GET is to be answered even if there is nothing to say
-	answering uint16 // polls that are being answered; a client may send one before the last is accounted for
+	nudged    bool   // the waiting GET is to be answered even if nothing waits to be sent
+	answering uint16 // polls being answered; a client may send the next before the last is accounted for
 	posting   bool   // a POST is being read or delivered
-	probing   bool   // probe's probe was answered
-	free      uint8  // polls that are still answered at once while probing
+	probing   bool   // probe has received its probe packet
+	free      uint8  // how many more polls are answered at once while probing
 	upgraded  bool
 }
 
-// rare is what most sessions never need. There may be very many of them, most of them idle.
+// rare holds what most sessions never need: there may be very many sessions, most of them idle.
 type rare struct {
-	index   string // of the JavaScript function, digits only
+	index   string // of the JSONP callback, digits only
 	data    any
 	context context.Context //nolint:containedctx // the application's, made on demand
 	cancel  context.CancelFunc
 	pong    []byte
 	holdT   *time.Timer
-	notes   []func()      // calls of hooks that observe, in order
+	notes   []func()      // queued hook calls, in order
 	turn    chan struct{} // closed when the receive token comes free; nil while nobody waits for it
-	// callbacks counts the packets in out, or taken from it, whose sender wants to be called back.
+	// callbacks counts the packets in out, or taken from it, that have a function to be called when they
+	// are sent.
 	callbacks int
 
-	// Of a closed session:
-	err    error      // that ended it, if one did
-	unsent []outgoing // messages that were not handed over,
-	lost   int        // and how many these were before they were forgotten
+	// For a closed session:
+	err    error      // that ended the session, if any
+	unsent []outgoing // messages that were not handed over
+	lost   int        // how many these were before they were forgotten
 }
 
-// more returns what rare points to. Called with mu locked.
+// more returns rare, which it makes if there is none. Called with mu locked.
 func (s *Socket) more() *rare {
 	if s.rare == nil {
 		s.rare = new(rare)
@@ -141,29 +142,29 @@ const (
 type outgoing struct {
 	parser.Packet
 	compress bool
-	sent     func()    // called when the transport has taken it; nil mostly
-	prepared *Prepared // the message's encoded form; nil mostly
+	sent     func()    // called when the transport has taken it; mostly nil
+	prepared *Prepared // the message's encoded form; mostly nil
 
-	conflated bool   // the application was asked about it
-	end       uint32 // where its frame ends in the bytes of one write; see taken
+	conflated bool   // Conflate has returned it and is not shown it again
+	end       uint32 // where its frame ends among the bytes of one write; see taken
 }
 
-// ID returns the session id (sid): 20 URL-safe characters, unless Config.GenerateID makes others. It
-// shares memory with what is kept of the handshake: who stores ids for longer than their sessions should
-// store clones.
+// ID returns the session id (sid): 20 URL-safe characters, unless Config.GenerateID makes others. The
+// string shares memory with what is kept of the handshake; to keep an id for longer than its session, store
+// a clone of it.
 func (s *Socket) ID() string { return s.origin.id() }
 
 // Protocol returns the protocol revision, 3 or 4.
 func (s *Socket) Protocol() int { return int(s.revision) }
 
 // Request returns a copy of the handshake request, without body and Sec-WebSocket-Key, with the values of
-// its context. It is made anew by every call, from what the session has kept.
+// its context. Every call makes a new one from what the session has kept.
 func (s *Socket) Request() *http.Request { return s.origin.request() }
 
 // RemoteAddr returns the address the handshake came from, as host:port.
 func (s *Socket) RemoteAddr() string { return s.origin.remoteAddr() }
 
-// ReadyState tells how far the session's life has come.
+// ReadyState returns the state of the session.
 func (s *Socket) ReadyState() ReadyState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +197,7 @@ func (s *Socket) WriteBuffer() []Packet {
 	return packets
 }
 
-// Buffered returns the bytes of messages that wait for the client: those in the buffer, and those
+// Buffered returns the number of bytes of messages that wait for the client: those in the buffer, and those
 // that a transport is writing.
 func (s *Socket) Buffered() int64 {
 	s.mu.Lock()
@@ -204,7 +205,7 @@ func (s *Socket) Buffered() int64 {
 	return s.buffered
 }
 
-// Data returns what SetData kept.
+// Data returns the value set with SetData, or nil.
 func (s *Socket) Data() any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,15 +215,15 @@ func (s *Socket) Data() any {
 	return s.rare.data
 }
 
-// SetData keeps a value of the application with the socket.
+// SetData attaches a value of the application to the socket.
 func (s *Socket) SetData(data any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.more().data = data
 }
 
-// Context returns a context that has the values of the handshake request's and ends with the
-// session.
+// Context returns a context that has the values of the handshake request's context and is cancelled when
+// the session ends.
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,16 +254,16 @@ func (s *Socket) Upgraded() bool {
 	return s.upgraded
 }
 
-// Close ends the session gracefully: what was sent before leaves first, then the client is told.
-// It returns at once; OnClose reports the end, with ForcedClose. A polling client that does not
-// come back to fetch the rest is given up after 30 s.
+// Close ends the session gracefully: what was sent before goes out first, then the client is told. It
+// returns at once; OnClose reports the end, with ForcedClose. A polling client that does not come back to
+// fetch the rest is given up after 30 s.
 func (s *Socket) Close() {
 	s.mu.Lock()
 	s.deaf = true
 	s.shut()
 }
 
-// shut is called with mu locked and unlocks it.
+// shut begins a graceful close. It is called with mu locked and unlocks it.
 func (s *Socket) shut() {
 	if s.state != stateOpen {
 		s.mu.Unlock()
@@ -274,11 +275,11 @@ func (s *Socket) shut() {
 	s.kick()
 }
 
-// CloseNow ends the session at once and drops what was not sent (close(true) of the reference). A poll
-// that waits still brings what was sent before.
+// CloseNow ends the session at once and drops what was not sent (close(true) of the reference). A waiting
+// poll still delivers what was sent before.
 func (s *Socket) CloseNow() { s.close(ForcedClose, nil) }
 
-// close ends the session, unless it has ended: the first reason counts.
+// close ends the session, unless it has already ended: the first reason counts.
 func (s *Socket) close(why CloseReason, err error) {
 	s.mu.Lock()
 	if s.state == stateClosed {
@@ -288,11 +289,11 @@ func (s *Socket) close(why CloseReason, err error) {
 	s.finish(why, err, false)
 }
 
-// finish is the only way to the closed state. It is called with mu locked, in another state, and
-// unlocks it. holder says that the caller holds the write token.
+// finish is the only way to the closed state. It is called with mu locked, in another state, and unlocks
+// it. holder tells whether the caller holds the write token.
 func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	if s.hold != holdNone && s.link != nil && !s.writing && s.pending() {
-		s.letGo() // what was held back only for a better moment
+		s.letGo() // what was only held back still leaves
 		s.mu.Lock()
 		if s.state == stateClosed {
 			s.mu.Unlock()
@@ -301,7 +302,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 	reads := clientReads(why, err)
 	if s.leaving && s.state == stateClosing {
-		why, err = ForcedClose, nil // the client may be faster than we are in closing its side
+		why, err = ForcedClose, nil // the client may close its side before we do
 	}
 	s.state, s.reason = stateClosed, reasonOf(why)
 	if err != nil {
@@ -309,7 +310,8 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 	s.srv.clock.forget(s)
 	s.buffered = 0
-	// What waits behind a write is the token's holder's to bring, but for what Conflate has not seen.
+	// If the client may still read, packets that wait behind a write are left to the holder of the write
+	// token, unless there is a Conflate, which has not seen them.
 	behind := reads && s.link != nil && s.writing && !holder && s.srv.cfg.Conflate == nil
 	if !behind && !s.leaveToPoll() {
 		s.keepUnsent(s.waiting())
@@ -328,7 +330,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 	s.passTurn()
 	free := holder || !s.writing
-	s.writing = true // for good: nobody else shall write
+	s.writing = true // for good: nobody else may write
 	blocking := s.blocking && !holder && !reads
 	code := s.closeCode()
 	if link != nil && !blocking {
@@ -354,7 +356,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 			link.farewell(code)
 		case blocking:
 			_ = link.conn.Close()
-		default: // the token's holder finds the session closed and says farewell, not after too long
+		default: // the token's holder finds the session closed and says farewell, for which parting sets a limit
 			s.srv.parting(link)
 		}
 	}
@@ -363,15 +365,15 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	}
 }
 
-// describeEnd is kept apart for its frame, as noteError is: most sessions end on the goroutine that reads,
-// whose stack of 2 KiB can do for that.
+// describeEnd is a function of its own, as noteError is, to keep the stack frame of finish small: most
+// sessions end on the reading goroutine, for which a stack of 2 KiB can suffice.
 //
 //go:noinline
 func (s *Socket) describeEnd(why CloseReason, err error) {
 	s.debug(scopeSocket, "session closed", "reason", string(why), "error", err)
 }
 
-// closeDue reports, once, that OnClose is to be called now. Called with mu locked.
+// closeDue reports whether OnClose is to be called now. It returns true only once. Called with mu locked.
 func (s *Socket) closeDue() bool {
 	if s.state != stateClosed || s.receiving || s.noting || s.inFlight > 0 || s.conflating || s.closePassed {
 		return false
@@ -380,7 +382,8 @@ func (s *Socket) closeDue() bool {
 	return true
 }
 
-// endIfDue has OnClose called if nothing is in its way any more. Called with mu locked and unlocks it.
+// endIfDue starts the call of OnClose if nothing stands in its way any more. It is called with mu locked
+// and unlocks it.
 func (s *Socket) endIfDue() {
 	due := s.closeDue()
 	s.mu.Unlock()
@@ -401,7 +404,7 @@ func (s *Socket) deliverClose() {
 	}
 }
 
-// ending returns the error that ended the session, if one did. Called with mu locked.
+// ending returns the error that ended the session, or nil. Called with mu locked.
 func (s *Socket) ending() error {
 	if s.rare == nil {
 		return nil
@@ -409,7 +412,7 @@ func (s *Socket) ending() error {
 	return s.rare.err
 }
 
-// connected runs OnConnection. The receive token is held since the socket was made.
+// connected runs OnConnection. The receive token has been held since the socket was made.
 func (s *Socket) connected() {
 	defer s.release()
 	defer s.begin()

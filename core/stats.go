@@ -8,7 +8,7 @@ import (
 )
 
 // Stats are the figures of a server since it was made, and of its sessions at the moment. Package
-// metrics/prometheus makes them known to Prometheus. Counters never decrease.
+// metrics/prometheus exports them to Prometheus. Counters never decrease.
 type Stats struct {
 	// Sessions counts the open sessions, by transport and protocol revision.
 	Sessions map[SessionKind]int64
@@ -25,14 +25,15 @@ type Stats struct {
 	Unavailable int64
 	// Closed counts ended sessions by reason.
 	Closed map[CloseReason]int64
-	// Upgraded and UpgradesFailed count WebSockets that were to take a polling session over.
+	// Upgraded and UpgradesFailed count the WebSockets that took over a polling session, and those that
+	// were meant to but did not.
 	Upgraded, UpgradesFailed int64
 
 	// Received and Sent count the packets and bytes of data that sessions have exchanged.
 	Received, Sent Traffic
-	// SlowClosed counts sessions that ended because their client did not read: too much waited for
-	// it, or a write got stuck. SlowRefused counts messages that Send refused for that reason
-	// (RefuseMessage), VolatileDropped those that SendVolatile did not take.
+	// SlowClosed counts sessions that ended because their client did not read: too much waited for it, or a
+	// write got stuck. SlowRefused counts messages that Send refused for that reason (RefuseMessage),
+	// VolatileDropped those that SendVolatile dropped.
 	SlowClosed, SlowRefused, VolatileDropped int64
 	// Conflated counts messages that Config.Conflate has saved.
 	Conflated int64
@@ -43,7 +44,7 @@ type Stats struct {
 	UpgradeDuration Histogram
 }
 
-// SessionKind is what sessions are counted by.
+// SessionKind is the combination of transport and protocol revision by which sessions are counted.
 type SessionKind struct {
 	Transport Transport
 	Protocol  int // revision, 3 or 4
@@ -62,8 +63,8 @@ func (t *Traffic) merge(other Traffic) {
 	t.Bytes += other.Bytes
 }
 
-// Histogram counts durations. Counts[i] is how many were not longer than Bounds[i], those of
-// shorter bounds included; Count and Sum are of all.
+// Histogram counts durations. Counts[i] is the number of durations not longer than Bounds[i], including
+// those within shorter bounds; Count and Sum cover all durations.
 type Histogram struct {
 	Bounds []time.Duration
 	Counts []uint64
@@ -134,8 +135,8 @@ func reasonOf(name CloseReason) reason {
 
 func (r reason) name() CloseReason { return closeReasons[r] }
 
-// counters are a server's. What happens for every message is counted by the sessions, under their
-// own locks: here all of them would meet.
+// counters are the counters of a server. What happens for every message is counted by the sessions, under
+// their own locks: here all of them would contend.
 type counters struct {
 	opened          [len(sessionKinds)]atomic.Int64
 	refused         [UnsupportedProtocolVersion + 1]atomic.Int64
@@ -168,8 +169,8 @@ func (s *Server) countStalled(err error) {
 // traffic is what one session, or many that have ended, received and sent.
 type traffic struct{ in, out Traffic }
 
-// addTo adds the figures of the shard's sessions, and of those that have left it. A session leaves
-// and is accounted for in one section of the lock, so it is seen exactly once.
+// addTo adds the figures of the shard's sessions, and of those that have left it. A session is removed and
+// accounted for in one critical section, so it is counted exactly once.
 func (sh *registryShard) addTo(stats *Stats) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()

@@ -20,11 +20,12 @@ func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket
 	})
 }
 
-// probeUpgrade speaks with the candidate until it is the session's transport, or is not to be.
-// The session is touched twice only: when probing begins, and when the link is adopted.
+// probeUpgrade serves the candidate until it has become the session's transport or failed to. It touches
+// the session only to register the candidate, when the probe comes, and to adopt the candidate or give it
+// up.
 func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
-	// The upgrade needs no timer: the read deadline is its timeout. Whoever ends the session from now on
-	// moves it, see retire.
+	// The upgrade needs no timer: the read deadline is its timeout. It is set before the session knows the
+	// candidate, since retire moves it when the session ends.
 	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	s.mu.Lock()
 	if s.state == stateClosed || s.link != nil || s.probe != nil {
@@ -65,7 +66,7 @@ func (s *Socket) answerProbe(link *duplex) bool {
 		case p.Type != parser.Ping || string(p.Data) != probeData:
 			return false
 		}
-		// Before the pong is out: the client may answer it on both connections at once.
+		// This comes before the pong, which the client may answer on both connections at once.
 		first, ok := s.beginProbing(link)
 		if !ok {
 			return false
@@ -84,9 +85,10 @@ func (s *Socket) answerProbe(link *duplex) bool {
 	}
 }
 
-// beginProbing has the next two polls answered at once: the client sends the upgrade packet only when
-// its last poll is answered. The one that waits already is released behind the pong, or the client
-// would send another one. It returns whether this is the first probe, and whether probing is possible.
+// beginProbing lets the next two polls be answered at once, since the client sends the upgrade packet only
+// when its last poll is answered. A poll that already waits is released after the pong, or the client would
+// send another one. It returns whether this is the first probe, and whether the candidate is still the
+// session's.
 func (s *Socket) beginProbing(link *duplex) (first, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +102,7 @@ func (s *Socket) beginProbing(link *duplex) (first, ok bool) {
 	return true, true
 }
 
-// endProbing gives the candidate up; polling goes on as if nothing had been.
+// endProbing gives the candidate up; polling goes on as if nothing had happened.
 func (s *Socket) endProbing(link *duplex) {
 	s.mu.Lock()
 	if s.probe != link {
@@ -109,18 +111,19 @@ func (s *Socket) endProbing(link *duplex) {
 	}
 	began := s.probing
 	s.probe, s.probing = nil, false
-	if !began { // the poll that waits knows nothing of it
+	if !began { // the waiting poll was not affected
 		s.mu.Unlock()
 		return
 	}
 	s.nudge()
 }
 
-// retire has a candidate whose session has ended part from its client: its reading goroutine, which alone
-// writes to it, wakes and says farewell. Called with the socket's mu locked.
+// retire ends a candidate whose session has ended: its reading goroutine, which alone writes to it, wakes
+// and sends the close frame. Called with the socket's mu locked.
 func (d *duplex) retire() { _ = d.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// adopt makes the candidate, which came at the given time, the session's transport.
+// adopt makes the candidate, which came at the given time, the session's transport. It returns false if the
+// session is ending or has given the candidate up.
 func (s *Socket) adopt(link *duplex, came time.Time) bool {
 	s.mu.Lock()
 	if s.probe != link || s.leaving {
@@ -158,8 +161,8 @@ func (s *Socket) announceUpgrade(f func(Transport)) {
 	f(WebSocket)
 }
 
-// nudge has a waiting poll answered, with a noop if there is nothing else to say. It is called
-// with mu locked and unlocks it.
+// nudge releases a waiting poll, with a noop if nothing waits to be sent. It is called with mu locked and
+// unlocks it.
 func (s *Socket) nudge() {
 	poll := s.poll
 	s.nudged = poll != nil

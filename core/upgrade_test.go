@@ -57,7 +57,7 @@ func TestPollsWhileProbing(t *testing.T) {
 		for time.Since(began) < time.Second {
 			b.wantAnswer(poll, 200, "6")
 			answers++
-			// The one that waited, and two that may have been sent before the client knew.
+			// The waiting poll, and two that may have been sent before the client knew.
 			if answers == 3 && time.Since(began) != 2*2*time.Millisecond {
 				t.Errorf("the first three answers took %v", time.Since(began))
 			}
@@ -207,7 +207,7 @@ func TestCloseWhileUpgrading(t *testing.T) {
 }
 
 // TestPollBeforeTheUpgradePacket: a poll that comes while a candidate is connected waits 2 ms before
-// anything, for a client may send probe, upgrade packet and poll at once.
+// anything else, since a client may send the probe, the upgrade packet and a poll at once.
 func TestPollBeforeTheUpgradePacket(t *testing.T) {
 	for _, c := range []struct {
 		name   string

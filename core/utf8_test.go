@@ -16,8 +16,8 @@ func TestValidUTF8(t *testing.T) {
 		"\xff\xf0\x9f\x98\x80":     "\ufffd😀",
 		"\x80\xbf":                 "\ufffd\ufffd",
 		"\xc0\xaf":                 "\ufffd\ufffd",
-		"\xe0\x80\x9f":             "\ufffd\ufffd\ufffd", // too long a form
-		"\xed\xa0\x80":             "\ufffd\ufffd\ufffd", // half a pair
+		"\xe0\x80\x9f":             "\ufffd\ufffd\ufffd", // overlong encoding
+		"\xed\xa0\x80":             "\ufffd\ufffd\ufffd", // half of a surrogate pair
 		"\xf0\x80\x80A":            "\ufffd\ufffd\ufffdA",
 		"\xf4\x90\x80\x80":         "\ufffd\ufffd\ufffd\ufffd", // beyond Unicode
 		"\xf8\x80\x80\x80\x80":     "\ufffd\ufffd\ufffd\ufffd\ufffd",

@@ -10,10 +10,10 @@ import (
 	"github.com/goengineio/engineio/parser"
 )
 
-// Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request
-// is answered or its connection was taken over; where Exchange.Hijack runs what it is given on the same
-// goroutine, as under net/http, that includes the upgrade and OnConnection. engine is used for WebSockets unless
-// Config.WebSocketEngine is set; without either, Serve panics at the first WebSocket. It may be called
+// Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request is
+// answered or its connection was taken over; if Exchange.Hijack calls serve on the same goroutine, as under
+// net/http, that includes the upgrade and OnConnection. engine is used for WebSockets unless
+// Config.WebSocketEngine is set; without either, Serve panics at the first WebSocket. Serve may be called
 // concurrently.
 func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.cfg.WebSocketEngine != nil {
@@ -139,8 +139,8 @@ func (s *Server) refused(e *RequestError, remote string, request func() *http.Re
 	}
 }
 
-// refusedTooLate is refused for a handshake that has become a WebSocket: there is no request that
-// http.ErrAbortHandler could end.
+// refusedTooLate is refused for a handshake whose connection is already a WebSocket: there is no request
+// left that http.ErrAbortHandler could abort.
 func (s *Server) refusedTooLate(e *RequestError, socket *Socket) {
 	defer func() { _ = recover() }()
 	s.refused(e, socket.RemoteAddr(), socket.Request)
@@ -162,7 +162,7 @@ func (s *Server) refuseRequest(x Exchange, e *RequestError, upgrade bool) {
 	respondError(x, e)
 }
 
-// refuseUpgrade answers as the reference's abortUpgrade(): always plain text.
+// refuseUpgrade answers as the reference's abortUpgrade() does: with the bare text, never JSON.
 func refuseUpgrade(x Exchange, status int, text string) {
 	x.SetHeader("Content-Type", "text/html")
 	x.SetHeader("X-Content-Type-Options", "nosniff") // the text may be the application's
@@ -170,7 +170,7 @@ func refuseUpgrade(x Exchange, status int, text string) {
 	_ = x.Respond(status, []byte(text))
 }
 
-// respondRefusal answers a request that was accepted at first.
+// respondRefusal refuses a request that verify has accepted.
 func (s *Server) respondRefusal(x Exchange, e *RequestError) {
 	s.counters.refused[e.Code].Add(1)
 	respondError(x, e)
@@ -196,8 +196,8 @@ func isUpgrade(x Exchange) bool {
 	return x.Header("Upgrade") != "" && hasToken(x.Header("Connection"), "upgrade")
 }
 
-// validOpeningHandshake checks what RFC 6455, section 4.2.1 asks of a client, so that a request
-// which is none can still be answered.
+// validOpeningHandshake checks what RFC 6455, section 4.2.1 requires of a client, so that a bad request can
+// still be answered.
 func validOpeningHandshake(x Exchange) bool {
 	key, err := base64.StdEncoding.DecodeString(x.Header("Sec-WebSocket-Key"))
 	return err == nil && len(key) == 16 &&
@@ -218,7 +218,7 @@ func hasToken(value, token string) bool {
 	return false
 }
 
-// validHeaderValue reports whether the value has no control characters but the tab.
+// validHeaderValue reports whether the value has no control characters other than tabs.
 func validHeaderValue(value string) bool {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {

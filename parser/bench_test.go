@@ -11,7 +11,7 @@ import (
 
 var codecs = []parser.Codec{parser.V3, parser.V4}
 
-// mixed returns n packets: text of ASCII, text beyond it, and binary if asked for.
+// mixed returns n packets: ASCII text, text beyond ASCII and, if asked for, binary.
 func mixed(n int, withBinary bool) []parser.Packet {
 	packets := make([]parser.Packet, n)
 	for i := range packets {
@@ -52,7 +52,8 @@ func TestAllocations(t *testing.T) {
 				packets := mixed(n, true)
 				budget(name+"AppendPayload", 0, func() { c.AppendPayload(buf, packets, base64) })
 				payload, isBinary := c.AppendPayload(nil, packets, base64)
-				// The iterator, the body of the loop and what the loop writes: not one per packet.
+				// The budget covers the iterator, the body of the loop and what the loop writes, and
+				// nothing per packet.
 				budget(name+"Packets", 4, func() {
 					count := 0
 					for _, err := range c.Packets(scratch[:copy(scratch, payload)], isBinary) {
@@ -67,7 +68,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 		for _, frame := range []string{"", "7", "b?"} {
-			// Here the standard library allocates its own error for base64, which is not passed on.
+			// The standard library allocates its own error for base64 here, which is not passed on.
 			budget("error", 1, func() { _, _ = c.DecodeFrame(scratch[:copy(scratch, frame)], false) })
 		}
 	}

@@ -32,7 +32,7 @@ func fuzzDecodeFrame(f *testing.F, c parser.Codec, file string) {
 		}
 		checkPacket(t, c, p)
 
-		// Only base64 has more than one form, so everything else comes back as it was.
+		// Only base64 has more than one form, so everything else comes back unchanged.
 		out, outBinary := c.AppendFrame(nil, p, !isBinary)
 		if outBinary != isBinary || (isBinary || !p.Binary) && !bytes.Equal(out, data) {
 			t.Fatalf("%q, binary %v became %q, binary %v", data, isBinary, out, outBinary)
@@ -71,7 +71,8 @@ func FuzzPacketsV4(f *testing.F) {
 				return
 			}
 		}
-		// Without base64 there is one form only. Of an invalid payload it is the part before the error.
+		// Without base64 there is only one form. Of an invalid payload only the part before the error is
+		// compared.
 		out, _ := parser.V4.AppendPayload(nil, packets, false)
 		if !bytes.HasPrefix(payload, out) {
 			t.Fatalf("%q became %q", payload, out)
@@ -79,8 +80,8 @@ func FuzzPacketsV4(f *testing.F) {
 	})
 }
 
-// checkPayload decodes a payload and checks that the packets survive encoding, in text and as binary, that
-// their encoding is canonical, and that decoding a packet has not touched another one.
+// checkPayload decodes a payload and checks that its packets survive encoding, in text and in binary, that
+// their encoding is canonical, and that decoding one packet has not touched another.
 func checkPayload(t *testing.T, c parser.Codec, payload []byte, isBinary bool) []parser.Packet {
 	t.Helper()
 	var packets, copies []parser.Packet

@@ -7,7 +7,7 @@ import (
 	"iter"
 )
 
-// Type is the type of a packet. The numbers are those of the wire.
+// Type is the type of a packet. The numbers are those used on the wire.
 type Type byte
 
 // The packet types, the same in both revisions.
@@ -23,7 +23,7 @@ const (
 
 var typeNames = [...]string{"open", "close", "ping", "pong", "message", "upgrade", "noop"}
 
-// String returns the name of the type as the protocol spells it, "unknown" for a number that is none.
+// String returns the name of the type as the protocol spells it, or "unknown" if there is no such type.
 func (t Type) String() string {
 	if int(t) < len(typeNames) {
 		return typeNames[t]
@@ -36,9 +36,9 @@ type Packet struct {
 	// Type must be one of the seven types; an encoder writes what it is given.
 	Type Type
 
-	// Binary says that Data is binary rather than text. Only a Message may set it. Decoding holds to this
-	// in revision 4, which has no other binary packet; revision 3 can mark every type, and its decoder
-	// reports that.
+	// Binary says that Data is binary rather than text. Only a Message may set it. In revision 4 decoding
+	// never sets it for another type, as there are no other binary packets; revision 3 can mark every type
+	// as binary, and its decoder reports that.
 	Binary bool
 
 	// Data is what follows the type. No data and empty data are the same thing on the wire.
@@ -61,7 +61,7 @@ type Codec interface {
 	DecodeFrame(data []byte, binary bool) (Packet, error)
 
 	// AppendPayload appends packets to dst as the body of an answer to a poll and reports whether that body
-	// is binary, that is of type application/octet-stream, which happens in revision 3 only, and only if
+	// is binary, that is, of type application/octet-stream. That happens only in revision 3, and only if
 	// base64 is not set.
 	AppendPayload(dst []byte, packets []Packet, base64 bool) (out []byte, binary bool)
 
@@ -76,7 +76,7 @@ var (
 	ErrMalformed = errors.New("parser: malformed input")
 	// ErrEmpty means that there is no packet where one has to be.
 	ErrEmpty = fmt.Errorf("%w: empty packet", ErrMalformed)
-	// ErrType means that a packet begins with something that is no packet type.
+	// ErrType means that a packet begins with something that is not a packet type.
 	ErrType = fmt.Errorf("%w: unknown packet type", ErrMalformed)
 	// ErrLength means that a length is not a number, is out of range, or does not fit what follows it.
 	ErrLength = fmt.Errorf("%w: invalid length", ErrMalformed)
@@ -84,7 +84,7 @@ var (
 	ErrBase64 = fmt.Errorf("%w: invalid base64", ErrMalformed)
 )
 
-// base64Mark begins a binary packet that travels as text; no packet type looks like it.
+// base64Mark begins a binary packet that travels as text; it is distinct from all packet types.
 const base64Mark = 'b'
 
 // appendText appends the type digit and the data as they are.
@@ -112,8 +112,8 @@ func decodeTyped(data []byte, zero byte) (Packet, error) {
 
 // decodeBase64 decodes data over itself and returns the part that holds the result.
 //
-// Padding may be missing, but if there is some it has to be right. Unused bits of the last character may be
-// anything, as for the reference: no information is in them.
+// Padding may be missing, but if there is some it has to be right. Unused bits of the last character may
+// have any value, as in the reference: they carry no information.
 func decodeBase64(data []byte) ([]byte, error) {
 	src := data
 	if n := len(src); n > 0 && n%4 == 0 && src[n-1] == '=' {
@@ -123,8 +123,8 @@ func decodeBase64(data []byte) ([]byte, error) {
 		}
 	}
 	// The standard library skips line breaks, which are not allowed here. They show in the length of the
-	// result: each character less is a byte less, except where one character is left over, and that is an
-	// error by itself.
+	// result: each character less makes it a byte shorter, unless a single character is left over, which is
+	// an error in any case.
 	want := base64.RawStdEncoding.DecodedLen(len(src))
 	if len(src)%4 == 1 {
 		return nil, ErrBase64

@@ -120,7 +120,7 @@ func TestFrameErrors(t *testing.T) {
 func TestBase64(t *testing.T) {
 	valid := map[string]string{
 		"": "", "AA": "\x00", "AA==": "\x00", "AAA": "\x00\x00", "AAA=": "\x00\x00", "AAAA": "\x00\x00\x00",
-		"+/+/": "\xfb\xff\xbf", "AB==": "\x00", "AAB=": "\x00\x00", // spare bits are not looked at
+		"+/+/": "\xfb\xff\xbf", "AB==": "\x00", "AAB=": "\x00\x00", // unused bits are ignored
 	}
 	for in, want := range valid {
 		p, err := parser.V4.DecodeFrame([]byte("b"+in), false)
@@ -140,8 +140,8 @@ func TestBase64(t *testing.T) {
 	}
 }
 
-// TestBase64InPlace pins what decodeBase64 relies on: that the decoder of the standard library never writes
-// over characters that it has yet to read.
+// TestBase64InPlace pins what decodeBase64 relies on: the decoder of the standard library never overwrites
+// characters that it has yet to read.
 func TestBase64InPlace(t *testing.T) {
 	for n := range 600 {
 		want := make([]byte, n)
@@ -191,7 +191,7 @@ func TestRoundTrip(t *testing.T) {
 	comparePackets(t, got, packets)
 }
 
-// Data lies in the input, and appending to it does not reach what comes after.
+// Data lies inside the input, and appending to it does not reach what follows.
 func TestDataAliasesInput(t *testing.T) {
 	for _, c := range []parser.Codec{parser.V3, parser.V4} {
 		packets := []parser.Packet{text(parser.Message, "abc"), binary(1, 2, 3, 4), text(parser.Message, "defg")}

@@ -9,12 +9,11 @@ import (
 // V4 is revision 4 of the protocol.
 //
 // A text packet is the type as a digit, then the data. A binary message is the bytes themselves in a binary
-// WebSocket message, and "b" with padded base64 in text. A payload is text packets with U+001E between
-// them; text that contains U+001E itself therefore does not survive a poll, which is a limit of the
-// protocol.
+// WebSocket message, and "b" with padded base64 in text. A payload is text packets separated by U+001E.
+// Text that itself contains U+001E therefore does not survive a poll, which is a limit of the protocol.
 //
-// There is no payload without a packet: AppendPayload of none appends nothing, and that cannot be decoded.
-// There is no binary payload either: Packets answers one with ErrMalformed.
+// There is no payload without packets: AppendPayload of none appends nothing, and that cannot be decoded.
+// There is no binary payload either: for one, Packets yields ErrMalformed.
 var V4 Codec = v4{}
 
 // separator stands between the packets of a payload ("Packet encoding", HTTP long-polling).
@@ -70,8 +69,8 @@ func (v4) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
 	}
 }
 
-// isBinaryV4 tells whether p is written as binary: the wire has no place for the type of a binary packet,
-// so a packet that is no message keeps its type and is text.
+// isBinaryV4 reports whether p is written as binary. The wire has no place for the type of a binary packet,
+// so a packet that is not a message is written as text and keeps its type.
 func isBinaryV4(p Packet) bool { return p.Binary && p.Type == Message }
 
 func appendTextV4(dst []byte, p Packet) []byte {

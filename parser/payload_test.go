@@ -80,7 +80,7 @@ func TestPayloadErrors(t *testing.T) {
 		{parser.V3, " 1:6", false, 0, parser.ErrLength},
 		{parser.V3, "0x1:6", false, 0, parser.ErrLength},
 		{parser.V3, "1.0:6", false, 0, parser.ErrLength},
-		{parser.V3, "1e0:6", false, 0, parser.ErrLength}, // the reference takes this one
+		{parser.V3, "1e0:6", false, 0, parser.ErrLength}, // the reference accepts this one
 		{parser.V3, "1e9:", false, 0, parser.ErrLength},
 		{parser.V3, "99999999999999999999:", false, 0, parser.ErrLength},
 		{parser.V3, "18446744073709551617:6", false, 0, parser.ErrLength},
@@ -138,8 +138,8 @@ func TestPayloadTolerance(t *testing.T) {
 	}
 }
 
-// Every truncation of a valid input is an error or yields the first packets of the whole, cut at most in
-// the last one.
+// Every truncation of a valid input is an error, or yields the first packets of the whole, of which at most
+// the last is cut.
 func TestTruncations(t *testing.T) {
 	packets := []parser.Packet{
 		text(parser.Open, "{}"), text(parser.Message, "h€llo 😀😀"), binary(1, 2, 3, 4, 5), binary(), text(parser.Noop, ""),
@@ -176,9 +176,9 @@ func TestTruncations(t *testing.T) {
 	}
 }
 
-// cut tells whether got may be what a truncation leaves of want. In revision 4 any part of a packet is a
-// packet. In revision 3 lengths leave no doubt, except inside a rune, where the bytes that are left count
-// as much as the rune did.
+// cut reports whether got may be what a truncation leaves of want. In revision 4 any part of a packet is a
+// packet. In revision 3 the lengths leave no doubt, except inside a rune, where the bytes that are left
+// count as much as the rune did.
 func cut(c parser.Codec, got, want parser.Packet) bool {
 	rest, ok := bytes.CutPrefix(want.Data, got.Data)
 	return ok && got.Type == want.Type && got.Binary == want.Binary && (c == parser.V4 || len(rest) < utf8.UTFMax)
@@ -204,7 +204,7 @@ func TestPacketsStopsWhenAsked(t *testing.T) {
 	}
 }
 
-// A million of everything. Anything worse than linear does not end.
+// A million of everything: anything worse than linear would not finish.
 func TestLinear(t *testing.T) {
 	const n = 1_000_000
 	tests := []struct {

@@ -3,27 +3,27 @@ package parser
 import "encoding/binary"
 
 // The framing of protocol 4.1 puts packets of revision 4 on a byte stream: a header with the length, then
-// the content of the WebSocket message that would carry the packet. The header is the one of WebSocket's
-// own length field: lengths up to 125 in seven bits, else 126 and 16 bits, else 127 and 64 bits, big
-// endian; the high bit of the first byte says that the content is binary.
+// the content of the WebSocket message that would carry the packet. The header is like WebSocket's own
+// length field: lengths up to 125 in seven bits, else 126 and 16 bits, else 127 and 64 bits, big endian.
+// The high bit of the first byte says that the content is binary.
 const (
 	streamBinary = 0x80
 	stream16     = 126
 	stream64     = 127
 
-	// maxStreamSize is the largest length that the reference takes: the largest integer that is exact in
+	// maxStreamSize is the largest length that the reference accepts: the largest integer that is exact in
 	// JavaScript.
 	maxStreamSize = 1<<53 - 1
 )
 
-// StreamHeader stands before each packet on a byte stream.
+// StreamHeader is the header before each packet on a byte stream.
 type StreamHeader struct {
 	Size   uint64 // length of the content that follows; compare it with a limit before using it
 	Binary bool   // the content is binary
 	Len    int    // length of the header itself: 1, 3 or 9
 }
 
-// AppendStreamHeader appends the header of a content of size bytes, in its shortest form. Size must not be
+// AppendStreamHeader appends the header for a content of size bytes, in its shortest form. Size must not be
 // negative.
 func AppendStreamHeader(dst []byte, size int, isBinary bool) []byte {
 	first := byte(0)
@@ -40,14 +40,14 @@ func AppendStreamHeader(dst []byte, size int, isBinary bool) []byte {
 	}
 }
 
-// DecodeStreamHeader decodes the header at the front of b. The header is complete if ok is set. If neither
-// ok nor err is set, b is too short; from its first byte on, h.Len then tells how many bytes the header
-// takes.
+// DecodeStreamHeader decodes the header at the front of b. If ok is true the header is complete. If ok is
+// false and err is nil, b is too short; h.Len then tells how many bytes the header takes, unless b is
+// empty.
 //
-// A length need not be in its shortest form: the reference takes any. It is an error (ErrLength) if it
-// exceeds 2^53-1, as for the reference, and (ErrEmpty) if it is zero and the content text, since a packet
-// has a type at least. A binary content of no bytes is an empty message, as on a WebSocket. The reference
-// writes it, too, but does not take it.
+// A length need not be in its shortest form: the reference accepts any. It is an error (ErrLength) if the
+// length exceeds 2^53-1, as in the reference, and (ErrEmpty) if it is zero and the content is text, since a
+// packet has at least a type. Binary content of no bytes is an empty message, as on a WebSocket. The
+// reference writes that, too, but does not accept it.
 func DecodeStreamHeader(b []byte) (h StreamHeader, ok bool, err error) {
 	if len(b) == 0 {
 		return StreamHeader{}, false, nil
@@ -80,8 +80,8 @@ func DecodeStreamHeader(b []byte) (h StreamHeader, ok bool, err error) {
 	return h, true, nil
 }
 
-// AppendStreamPacket appends p with its header. V4.DecodeFrame decodes the content, given the Binary of the
-// header.
+// AppendStreamPacket appends p with its header. V4.DecodeFrame decodes the content, given the Binary field
+// of the header.
 func AppendStreamPacket(dst []byte, p Packet) []byte {
 	size := len(p.Data)
 	isBinary := isBinaryV4(p)

@@ -54,7 +54,7 @@ func TestStreamHeaderDecode(t *testing.T) {
 		size   uint64
 		err    error
 	}{
-		{"\x7e\x00\x05", 5, nil}, // not the shortest form, which the reference takes
+		{"\x7e\x00\x05", 5, nil}, // not the shortest form, but the reference accepts it
 		{"\x7f\x00\x00\x00\x00\x00\x00\x00\x05", 5, nil},
 		{"\x7f\x00\x1f\xff\xff\xff\xff\xff\xff", 1<<53 - 1, nil},
 		{"\x7f\x00\x20\x00\x00\x00\x00\x00\x00", 0, parser.ErrLength},

@@ -14,11 +14,11 @@ import (
 // byte, then the data, in binary; in text it is "b", the type as a digit, then padded base64.
 //
 // A text payload is, for each packet, its length in UTF-16 code units, a colon, and the packet. A packet of
-// length zero is skipped, as in the reference, and "0:" is the payload of no packets; the payload without
-// any bytes is an error. A binary payload is, for each packet, a byte 0 (text) or 1 (binary), its length in
-// bytes as decimal digits of the values 0 to 9, a byte 255, and the packet. Here the payload without any
-// bytes is the one of no packets, and there are no empty packets. AppendPayload uses this form only where
-// it saves something: if there is a binary packet and the client can take it.
+// length zero is skipped, as in the reference, and "0:" is the payload of no packets; a payload without any
+// bytes is an error. A binary payload is, for each packet, a byte 0 (text) or 1 (binary), its length in
+// bytes as decimal digits of the values 0 to 9, a byte 255, and the packet. Here a payload without any
+// bytes is the payload of no packets, and empty packets are not allowed. AppendPayload uses the binary form
+// only if it saves something: if there is a binary packet and the client can take it.
 //
 // Lengths may have leading zeros (the reference compares them as numbers), but no more than ten digits.
 var V3 Codec = v3{}
@@ -199,8 +199,8 @@ func decodeBinaryV3(data []byte) (Packet, error) {
 }
 
 // cutLength reads the length at the front of b: digits counted from zero, then end. It returns the length
-// and what follows. The length is never more than the number of bytes that follow: that would be an error
-// whether it counts bytes or UTF-16 code units, of which there are at most as many.
+// and what follows. A length that exceeds the number of bytes that follow is an error. That holds whether
+// it counts bytes or UTF-16 code units, since a text has at most as many code units as bytes.
 func cutLength(b []byte, zero, end byte) (n int, rest []byte, err error) {
 	var length uint64
 	for i, c := range b {
@@ -220,8 +220,8 @@ func cutLength(b []byte, zero, end byte) (n int, rest []byte, err error) {
 	return 0, nil, ErrLength
 }
 
-// UTF16Len returns how many UTF-16 code units the text b has, which is the length of the same string in
-// JavaScript. Each byte that is not part of valid UTF-8 counts as one, as the U+FFFD that it stands for.
+// UTF16Len returns the number of UTF-16 code units in the text b. If b is valid UTF-8, that is the length
+// of the same string in JavaScript. Each byte that is not part of valid UTF-8 counts as one.
 func UTF16Len(b []byte) int {
 	units := 0
 	for len(b) > 0 {
@@ -237,9 +237,9 @@ func UTF16Len(b []byte) int {
 	return units
 }
 
-// utf16Prefix returns the length in bytes of the part of b that has the given number of UTF-16 code units.
-// It fails if b has fewer, or if the end falls between the two halves of a surrogate pair. It looks at no
-// more than that part and one rune.
+// utf16Prefix returns the length in bytes of the prefix of b that has the given number of UTF-16 code
+// units. It fails if b has fewer, or if the prefix would end between the two halves of a surrogate pair. It
+// looks at no more than the prefix and one rune.
 func utf16Prefix(b []byte, units int) (n int, ok bool) {
 	for units > 0 && n < len(b) {
 		ascii := asciiLen(b[n:min(n+units, len(b))])
@@ -254,8 +254,8 @@ func utf16Prefix(b []byte, units int) (n int, ok bool) {
 	return n, units == 0
 }
 
-// utf16Units returns the code units of a rune of the given size in UTF-8: those of four bytes, and no
-// others, lie outside the basic multilingual plane and take a surrogate pair.
+// utf16Units returns the number of code units of a rune, given its size in UTF-8: runes of four bytes, and
+// no others, lie outside the basic multilingual plane and take a surrogate pair.
 func utf16Units(size int) int {
 	if size == utf8.UTFMax {
 		return 2

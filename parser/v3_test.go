@@ -21,7 +21,7 @@ func TestUTF16Len(t *testing.T) {
 			t.Errorf("%q: %d, want %d", s, got, want)
 		}
 	}
-	// Every position of one rune within text that is counted in words.
+	// One rune at every position of a text that is counted word by word.
 	for _, r := range []string{"é", "€", "😀", "\xff"} {
 		for n := range 40 {
 			s := strings.Repeat("x", n) + r + strings.Repeat("y", 40-n)
@@ -32,7 +32,7 @@ func TestUTF16Len(t *testing.T) {
 	}
 }
 
-// Lengths are counted alike in both directions, wherever runes of any size stand.
+// Lengths are counted alike in both directions, wherever runes of any size are.
 func TestLengthsAgree(t *testing.T) {
 	runes := []string{"a", "é", "€", "😀", "\xff", "\xe2\x82", "\xf0\x9f\x98", "12345678"}
 	for i := range len(runes) * len(runes) * len(runes) * len(runes) {

@@ -28,7 +28,7 @@ type vector struct {
 type vectorPacket struct {
 	Type   string
 	Text   string
-	Base64 *[]byte // present, if perhaps empty, for a binary packet
+	Base64 *[]byte // present, possibly empty, for a binary packet
 	Repeat int
 }
 
