@@ -36,7 +36,6 @@ func (s *Socket) conflate() {
 	s.conflating = true
 	s.mu.Unlock()
 	result := s.callConflate(f, messages)
-	s.srv.conflated.Add(int64(max(0, len(messages)-len(result))))
 	s.mu.Lock()
 	s.conflating = false
 	if s.state == stateClosed {
@@ -46,6 +45,7 @@ func (s *Socket) conflate() {
 		}
 		return
 	}
+	s.srv.conflated.Add(int64(max(0, len(messages)-len(result))))
 	s.buffered -= size
 	out := append(s.takeControl(nil), earlier...)
 	for _, m := range result {

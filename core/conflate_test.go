@@ -52,3 +52,25 @@ func TestConflateSeesEachMessageOnce(t *testing.T) {
 		ws.Cut()
 	})
 }
+
+// What was lost with a panic was not conflated.
+func TestConflatedCountsNoPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, core.Config{Conflate: func(_ *core.Socket, m []core.Message) []core.Message {
+			if string(m[0].Data) == "x" {
+				panic("by design")
+			}
+			return m[len(m)-1:]
+		}})
+		s := b.open(poll4)
+		_, _ = s.socket.Send(core.Text("a")), s.socket.Send(core.Text("b"))
+		b.wantAnswer(s.get(), 200, "4b")
+		_ = s.socket.Send(core.Text("x"))
+		s.get().Wait()
+		b.wantEvent("close: forced close")
+		if n := b.Server.Stats().Conflated; n != 1 || s.socket.Unsent() != 1 {
+			t.Errorf("%d messages conflated, %d unsent", n, s.socket.Unsent())
+		}
+		b.end()
+	})
+}

@@ -23,8 +23,8 @@
 // # Ownership
 //
 // One mutex in each Socket guards all of its mutable state. It is held only for work in memory: never across
-// I/O (other than closing a connection after Server.Close, see duplex.leave), a callback, or another lock,
-// except for the locks of the clock and of the server, under which no other lock of this package is taken.
+// I/O, a callback, or another lock, except for the locks of the clock and of the server, under which no other
+// lock of this package is taken.
 //
 // I/O and callbacks are done under a token, a flag that is taken and returned under the mutex:
 //

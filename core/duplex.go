@@ -109,7 +109,7 @@ func (d *duplex) farewell(code int) {
 
 // farewellInTime completes a farewell that has to wait for the network. It waits no longer than the
 // connection is open: the reading goroutine closes it in time or, if that has left, the timer set by
-// Server.remain.
+// Server.bound.
 func (d *duplex) farewellInTime() {
 	d.socket.srv.parting(d)
 	_, err := d.conn.Flush(true)
@@ -141,13 +141,14 @@ func (d *duplex) saidFarewell(done bool) {
 func (d *duplex) leave(err error) {
 	s := d.socket
 	s.mu.Lock()
-	d.left = d.owed && mayBeAnswered(err)
-	if d.left {
+	left := d.owed && mayBeAnswered(err)
+	if d.left = left; left {
 		s.srv.remain(d)
 	}
-	left := d.left
 	s.mu.Unlock()
-	if !left {
+	if left {
+		s.srv.bound(d)
+	} else {
 		_ = d.conn.Close()
 	}
 }

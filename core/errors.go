@@ -88,6 +88,10 @@ func errTooManySessions() *RequestError {
 	return &RequestError{Code: BadRequest, Message: "Too many sessions", Context: tooManySessions}
 }
 
+func errServerClosed() *RequestError {
+	return &RequestError{Code: BadRequest, Message: "engine.io: server is closed", Context: serverClosed}
+}
+
 // The contexts of handshakes that exceed Config.MaxSessions, and of those that were under way when the
 // server began to close.
 const (
@@ -120,9 +124,6 @@ var (
 	ErrClosed = errors.New("engine.io: session is closed")
 	// ErrDropped is returned by SendVolatile for a message that could not leave at once.
 	ErrDropped = errors.New("engine.io: volatile message dropped")
-	// ErrServerClosed has the text with which handshakes are refused once Shutdown or Close of the server
-	// was called.
-	ErrServerClosed = errors.New("engine.io: server is closed")
 
 	// ErrBufferFull: more than Config.MaxBuffered would have waited for a slow client. Send returns it,
 	// too.

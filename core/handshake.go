@@ -252,7 +252,7 @@ var errTakenID = errors.New("engine.io: the id is in use")
 // been taken meanwhile.
 func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 	if !s.enter() {
-		return &RequestError{Code: BadRequest, Message: ErrServerClosed.Error(), Context: serverClosed}
+		return errServerClosed()
 	}
 	if !s.sessions.reserve(s.cfg.MaxSessions) {
 		s.leave()
@@ -275,7 +275,7 @@ func (s *Server) register(socket *Socket, transport Transport) *RequestError {
 func (s *Server) refuseClosed(x Exchange) {
 	s.counters.unavailable.Add(1)
 	x.SetHeader("Content-Type", "text/plain; charset=UTF-8")
-	_ = x.Respond(http.StatusServiceUnavailable, []byte(ErrServerClosed.Error()))
+	_ = x.Respond(http.StatusServiceUnavailable, []byte(errServerClosed().Message))
 }
 
 // openPacket builds the handshake with the reference's key order.

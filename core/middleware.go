@@ -3,10 +3,11 @@ package core
 import (
 	"bytes"
 	"net/http"
+	"sync/atomic"
 )
 
 // Use adds middleware that sees every request of the endpoint before the protocol does, upgrades included,
-// under every framework. Only preflight requests that Config.CORS answers do not reach it. Call it before
+// under every framework; the first added sees it first. It is called once, at once, with its next handler. Only preflight requests that Config.CORS answers do not reach it. Call it before
 // the server serves.
 //
 // A middleware may set response headers, which are sent with every kind of answer, even the 101 of a
@@ -15,18 +16,29 @@ import (
 // the answer is error 3 (context MIDDLEWARE_FAILURE). The request has no body, and what is written after
 // next was called is lost.
 func (s *Server) Use(middleware func(http.Handler) http.Handler) {
+	l := new(layer)
+	l.handler = middleware(http.HandlerFunc(l.pass))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.middleware = append(s.middleware, middleware)
-	var chain http.Handler = http.HandlerFunc(passThrough)
-	for i := len(s.middleware) - 1; i >= 0; i-- {
-		chain = s.middleware[i](chain)
+	if s.innermost == nil {
+		s.outermost.Store(l)
+	} else {
+		s.innermost.next.Store(l)
 	}
-	s.chain.Store(&chain)
+	s.innermost = l
 }
 
-func passThrough(w http.ResponseWriter, r *http.Request) {
-	if v, ok := r.Context().Value(verdictKey{}).(*verdict); ok {
+// layer is one middleware. It finds the next one when a request comes, so that each is constructed only once.
+type layer struct {
+	handler http.Handler
+	next    atomic.Pointer[layer] // nil behind the last
+}
+
+// pass is the next handler of the layer's middleware.
+func (l *layer) pass(w http.ResponseWriter, r *http.Request) {
+	if next := l.next.Load(); next != nil {
+		next.handler.ServeHTTP(w, r)
+	} else if v, ok := r.Context().Value(verdictKey{}).(*verdict); ok {
 		v.passed = r
 	}
 }
@@ -40,15 +52,15 @@ type verdict struct {
 
 // runMiddleware returns the exchange to go on with, or false if it has answered the request.
 func (s *Server) runMiddleware(x Exchange, upgrade bool) (Exchange, bool) {
-	chain := s.chain.Load()
-	if chain == nil {
+	outermost := s.outermost.Load()
+	if outermost == nil {
 		return x, true
 	}
 	v := &verdict{}
 	w := &recorder{header: x.ResponseHeaders()}
 	r := x.Request()
 	r = r.WithContext(WithValues(r.Context(), map[any]any{verdictKey{}: v}))
-	if !s.protect(func() { (*chain).ServeHTTP(w, r) }) {
+	if !s.protect(func() { outermost.handler.ServeHTTP(w, r) }) {
 		v.passed = nil
 		w.status = http.StatusInternalServerError
 		w.body.Reset()

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/goengineio/engineio/parser"
 )
@@ -321,7 +320,7 @@ func (s *Socket) post(x Exchange) error {
 		}
 	}
 	if !binary {
-		body = validUTF8(body)
+		body = parser.ToValidUTF8(body) // what invalid text is passed on to closes its connection over it
 	}
 	if s.srv.debugging() {
 		s.debug(scopePolling, "data received", "bytes", len(body))
@@ -363,34 +362,4 @@ func (s *Socket) letPollArrive() {
 	s.mu.Unlock()
 	time.Sleep(closePause)
 	s.mu.Lock()
-}
-
-// validUTF8 replaces invalid UTF-8 with U+FFFD, exactly as JavaScript's decoders do: invalid text must not
-// travel on to clients that would close their connection over it, and in revision 3 the length of a packet
-// counts the text after the replacement.
-func validUTF8(b []byte) []byte {
-	if utf8.Valid(b) {
-		return b
-	}
-	valid := make([]byte, 0, len(b)+utf8.UTFMax)
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			n = brokenRune(b)
-		}
-		valid = utf8.AppendRune(valid, r)
-		b = b[n:]
-	}
-	return valid
-}
-
-// brokenRune returns how many of the bytes at the front of b, which are not a valid character, one U+FFFD
-// replaces: as many as could begin a valid character, or one (a "maximal subpart" in the Unicode standard,
-// 3.9).
-func brokenRune(b []byte) int {
-	n := 1
-	for n < len(b) && !utf8.FullRune(b[:n+1]) {
-		n++
-	}
-	return n
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type Server struct {
 	compressors []*compressor
 	cors        *cors.Cors // nil without Config.CORS
 
-	chain atomic.Pointer[http.Handler] // of the middleware; nil without any
+	outermost atomic.Pointer[layer] // of the middleware; nil without any
 
 	conflated atomic.Int64
 	opening   atomic.Bool // some WebSocket is between its 101 and its open packet
@@ -35,14 +36,14 @@ type Server struct {
 	counters    counters
 	warnings    warnings
 
-	mu         sync.Mutex
-	middleware []func(http.Handler) http.Handler
-	closing    atomic.Bool   // also read without mu
-	busy       int           // sessions, and connections, which may outlive theirs
-	idle       chan struct{} // closed when busy is first 0 while closing
-	isIdle     bool
-	cut        bool                 // connections are closed without waiting for the client
-	leavings   map[*duplex]struct{} // closed sessions' connections, waiting for the client
+	mu        sync.Mutex
+	innermost *layer        // of the middleware
+	closing   atomic.Bool   // also read without mu
+	busy      int           // sessions, and connections, which may outlive theirs
+	idle      chan struct{} // closed when busy is first 0 while closing
+	isIdle    bool
+	cut       bool                 // connections are closed without waiting for the client
+	leavings  map[*duplex]struct{} // closed sessions' connections, waiting for the client
 }
 
 // NewServer makes a server. The error names every invalid field of the configuration.
@@ -247,21 +248,30 @@ func (s *Server) parted(link *duplex) {
 }
 
 // remain undoes parted: the reading goroutine leaves, but another goroutine closes the connection and then
-// calls parted and Server.leave. A timer bounds how long that takes.
+// calls parted and Server.leave.
 func (s *Server) remain(link *duplex) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	link.parted = false
 	s.busy++
-	s.mu.Unlock()
+}
+
+// bound bounds how long a connection that remains takes to be closed.
+func (s *Server) bound(link *duplex) {
 	if s.mayLeave(link) {
 		time.AfterFunc(lingerTimeout, func() { _ = link.conn.Close() })
 	}
 }
 
+// cutPartings closes the connections of sessions that have ended. Over TLS each may take up to 5 s to send an
+// alert that its client does not read, so they are closed side by side.
 func (s *Server) cutPartings() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for link := range s.leavings {
-		_ = link.conn.Close() // does not wait, except to send an alert over TLS
+	links := slices.Collect(maps.Keys(s.leavings))
+	s.mu.Unlock()
+	var closed sync.WaitGroup
+	for _, link := range links {
+		closed.Go(func() { _ = link.conn.Close() })
 	}
+	closed.Wait()
 }

@@ -220,8 +220,8 @@ func cutLength(b []byte, zero, end byte) (n int, rest []byte, err error) {
 	return 0, nil, ErrLength
 }
 
-// UTF16Len returns the number of UTF-16 code units in the text b. If b is valid UTF-8, that is the length
-// of the same string in JavaScript. Each byte that is not part of valid UTF-8 counts as one.
+// UTF16Len returns the number of UTF-16 code units in the text b: the length of the string that JavaScript
+// decodes b to, with one U+FFFD for each piece of invalid UTF-8, see ToValidUTF8.
 func UTF16Len(b []byte) int {
 	units := 0
 	for len(b) > 0 {
@@ -229,7 +229,7 @@ func UTF16Len(b []byte) int {
 		units += n
 		b = b[n:]
 		for len(b) > 0 && b[0] >= utf8.RuneSelf {
-			_, n := utf8.DecodeRune(b)
+			n := runeLen(b)
 			units += utf16Units(n)
 			b = b[n:]
 		}
@@ -246,21 +246,12 @@ func utf16Prefix(b []byte, units int) (n int, ok bool) {
 		n += ascii
 		units -= ascii
 		for units > 0 && n < len(b) && b[n] >= utf8.RuneSelf {
-			_, size := utf8.DecodeRune(b[n:])
+			size := runeLen(b[n:])
 			n += size
 			units -= utf16Units(size)
 		}
 	}
 	return n, units == 0
-}
-
-// utf16Units returns the number of code units of a rune, given its size in UTF-8: runes of four bytes, and
-// no others, lie outside the basic multilingual plane and take a surrogate pair.
-func utf16Units(size int) int {
-	if size == utf8.UTFMax {
-		return 2
-	}
-	return 1
 }
 
 // asciiLen returns the number of ASCII bytes at the front of b.

@@ -1,9 +1,13 @@
-package core
+package parser_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/goengineio/engineio/parser"
+)
 
 // The expectations are those of Node's Buffer.toString.
-func TestValidUTF8(t *testing.T) {
+func TestToValidUTF8(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                         "",
 		"a€😀":                      "a€😀",
@@ -23,7 +27,7 @@ func TestValidUTF8(t *testing.T) {
 		"\xf8\x80\x80\x80\x80":     "\ufffd\ufffd\ufffd\ufffd\ufffd",
 		"\xf1\x80\x80\xf1\x80\x80": "\ufffd\ufffd",
 	} {
-		if got := string(validUTF8([]byte(in))); got != want {
+		if got := string(parser.ToValidUTF8([]byte(in))); got != want {
 			t.Errorf("%+q: %+q, want %+q", in, got, want)
 		}
 	}
