@@ -1,10 +1,10 @@
-// Package conflate has ready-made values for core.Config.Conflate, which is asked what to send in place
-// of the messages that wait for a slow client:
+// Package conflate has ready-made functions for core.Config.Conflate, which decides what to send in place
+// of the messages that wait for a client:
 //
 //	core.Config{Conflate: conflate.LatestByKey(symbol)}
 //
-// What they return keeps the order in which it was sent. They have no state: one value may serve any
-// number of servers and sessions at once, as long as the functions it was made of can.
+// They keep messages in the order in which they were sent, and have no state: one Func may serve any
+// number of servers and sessions concurrently, if the functions given to it can.
 package conflate
 
 import "github.com/goengineio/engineio/core"
@@ -12,12 +12,12 @@ import "github.com/goengineio/engineio/core"
 // Func is the type of core.Config.Conflate.
 type Func = func(*core.Socket, []core.Message) []core.Message
 
-// LatestByKey keeps the newest message of each key, at its own place among the others: what it
-// replaces is dropped, nothing moves. Messages for which key returns false have no key and stay.
+// LatestByKey keeps only the newest message of each key, in its own place: older ones are dropped, and
+// nothing moves. Messages for which key returns false have no key and are all kept.
 func LatestByKey(key func(core.Message) (string, bool)) Func {
 	return func(_ *core.Socket, messages []core.Message) []core.Message {
 		seen := make(map[string]struct{}, len(messages))
-		kept := len(messages) // messages[kept:] stay
+		kept := len(messages) // messages[kept:] are kept
 		for i := len(messages) - 1; i >= 0; i-- {
 			if k, ok := key(messages[i]); ok {
 				if _, newer := seen[k]; newer {
@@ -45,10 +45,10 @@ func Filter(keep func(core.Message) bool) Func {
 	}
 }
 
-// Batch has join make one message of several. Only neighbours of the same kind, text or binary, are
-// joined, and only as long as their data has no more than maxBytes together; a longer message is a
-// batch of its own, and 0 means no limit. Every message goes through join, also one that is alone:
-// receivers always get what join makes. The slice join is given is valid during the call only.
+// Batch uses join to combine several messages into one. It combines only consecutive messages of the same
+// kind, text or binary, and only as long as their data is no more than maxBytes in total. A longer message
+// is a batch of its own; 0 means no limit. Every message goes through join, even a single one, so
+// receivers always get what join returns. The slice given to join is valid only during the call.
 func Batch(maxBytes int, join func([]core.Message) core.Message) Func {
 	return func(_ *core.Socket, messages []core.Message) []core.Message {
 		var batches []core.Message
@@ -61,7 +61,7 @@ func Batch(maxBytes int, join func([]core.Message) core.Message) Func {
 	}
 }
 
-// batch returns how many of the first messages make a batch: one at least.
+// batch returns how many messages the first batch has, at least one.
 func batch(messages []core.Message, maxBytes int) int {
 	size := 0
 	for i, m := range messages {
@@ -73,7 +73,7 @@ func batch(messages []core.Message, maxBytes int) int {
 	return len(messages)
 }
 
-// Chain applies several, each to what the one before it returned.
+// Chain applies several functions, each to what the one before it returned.
 func Chain(steps ...Func) Func {
 	return func(s *core.Socket, messages []core.Message) []core.Message {
 		for _, step := range steps {

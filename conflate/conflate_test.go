@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// symbol is the part before "="; messages without one have no key.
+// symbol returns the part before "="; messages without "=" have no key.
 func symbol(m core.Message) (string, bool) {
 	key, _, ok := bytes.Cut(m.Data, []byte("="))
 	return string(key), ok
@@ -76,7 +76,7 @@ func TestConflate(t *testing.T) {
 	}
 }
 
-// TestJoinIsAlwaysCalled: a receiver that expects what join makes is never given anything else.
+// TestJoinIsAlwaysCalled: a receiver gets only messages made by join.
 func TestJoinIsAlwaysCalled(t *testing.T) {
 	quote := func(messages []core.Message) core.Message {
 		return core.Text("[" + string(lines(messages).Data) + "]")

@@ -8,7 +8,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// A slow client is sent the newest price of each share only, and all of them in one message.
+// A slow client is sent only the newest price of each share, all in one message.
 func Example() {
 	share := func(m core.Message) (string, bool) {
 		name, _, ok := bytes.Cut(m.Data, []byte(" "))
@@ -25,7 +25,7 @@ func Example() {
 		Conflate: conflate.Chain(conflate.LatestByKey(share), conflate.Batch(4096, join)),
 	}
 
-	// What the server does with messages that wait:
+	// The server does this with waiting messages:
 	waiting := []core.Message{core.Text("ACME 10"), core.Text("INIT 7"), core.Text("ACME 11")}
 	for _, m := range cfg.Conflate(nil, waiting) {
 		fmt.Printf("%s\n", m.Data)

@@ -12,7 +12,7 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// TestPolling: what waits for the next poll is conflated, the ping among it is not touched.
+// TestPolling: messages that wait for the next poll are conflated, but a ping among them stays.
 func TestPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sockets := newServer(t)
@@ -34,7 +34,7 @@ func TestPolling(t *testing.T) {
 	})
 }
 
-// TestWebSocket: what waits behind a client that does not read is conflated.
+// TestWebSocket: messages that wait because the client does not read are conflated.
 func TestWebSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sockets := newServer(t)
@@ -44,7 +44,7 @@ func TestWebSocket(t *testing.T) {
 		}
 		s := <-sockets
 		ws.Stall(true)
-		send(s, "first") // on its way, and stuck there
+		send(s, "first") // is being written, and stuck
 		synctest.Wait()
 		send(s, "a=1", "b=1")
 		time.Sleep(client.Server.Config().PingInterval + time.Millisecond) // fake
@@ -69,7 +69,7 @@ func TestWebSocket(t *testing.T) {
 	})
 }
 
-// wantWithPing wants these messages in this order, and one ping wherever it is.
+// wantWithPing checks for these messages in this order, and one ping in any place.
 func wantWithPing(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	messages := slices.DeleteFunc(slices.Clone(got), func(packet string) bool { return packet == "2" })

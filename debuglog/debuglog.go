@@ -1,11 +1,11 @@
-// Package debuglog shows the debug records of the scopes that the environment variable DEBUG names, as
-// the debug package of JavaScript does:
+// Package debuglog shows the debug records of the scopes that the environment variable DEBUG selects, as
+// the JavaScript package debug does:
 //
 //	DEBUG=engine* ./server
 //	DEBUG='engine:*,-engine:ws' ./server
 //
-// The scopes of package core are engine, engine:socket, engine:polling and engine:ws. They are the
-// attribute "scope" of its log records.
+// The scopes of package core are engine, engine:socket, engine:polling and engine:ws. Its log records have
+// them in the attribute "scope".
 package debuglog
 
 import (
@@ -16,8 +16,9 @@ import (
 	"strings"
 )
 
-// FromEnv returns a logger, for core.Config.Logger, that writes the records of the scopes named by
-// DEBUG as text. When DEBUG is empty it returns nil, which has the server discard all records.
+// FromEnv returns a logger, for core.Config.Logger, that writes the records of the scopes selected by
+// DEBUG as text, and all warnings and errors. If DEBUG is empty it returns nil, which makes the server
+// discard all records.
 func FromEnv(w io.Writer) *slog.Logger {
 	patterns := os.Getenv("DEBUG")
 	if strings.TrimSpace(patterns) == "" {
@@ -26,12 +27,12 @@ func FromEnv(w io.Writer) *slog.Logger {
 	return slog.New(NewHandler(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}), patterns))
 }
 
-// NewHandler returns a handler that hands on to next the records whose attribute "scope" matches the
+// NewHandler returns a handler that passes on to next the records whose attribute "scope" matches the
 // patterns, whatever levels next is enabled for, and all warnings and errors.
 //
-// Patterns are separated by commas or white space; * stands for any characters, and one that begins
-// with - takes out again what the others name. The attribute counts if it is the record's or the
-// logger's own, outside of groups.
+// Patterns are separated by commas or white space. * stands for any characters, and a pattern that begins
+// with - excludes what it matches. The attribute counts if it belongs to the record or the logger,
+// outside of groups.
 func NewHandler(next slog.Handler, patterns string) slog.Handler {
 	h := &handler{next: next}
 	for _, pattern := range strings.FieldsFunc(patterns, func(r rune) bool { return r == ',' || r <= ' ' }) {
@@ -47,11 +48,11 @@ func NewHandler(next slog.Handler, patterns string) slog.Handler {
 type handler struct {
 	next    slog.Handler
 	in, out []string
-	scope   string // of the logger
+	scope   string // attribute of the logger
 	grouped bool   // further attributes are in a group
 }
 
-// Enabled implements slog.Handler: the scope is not known yet.
+// Enabled implements slog.Handler. The scope is not known yet.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 	return len(h.in) > 0 || level >= slog.LevelWarn
 }
@@ -110,7 +111,7 @@ func matches(patterns []string, scope string) bool {
 	return false
 }
 
-// match reports whether the pattern stands for the whole text.
+// match reports whether the pattern matches the whole text.
 func match(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

@@ -7,7 +7,7 @@ import (
 	"github.com/goengineio/engineio/debuglog"
 )
 
-// A server whose debug records appear when it is started with, say, DEBUG=engine* in the environment.
+// A server that logs debug records when it is started with, for example, DEBUG=engine* in the environment.
 func Example() {
 	srv, err := core.NewServer(core.Config{Logger: debuglog.FromEnv(os.Stderr)})
 	if err != nil {

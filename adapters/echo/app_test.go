@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newEcho makes an Echo whose logger must have nothing to say.
+// newEcho makes an Echo; the test fails if its logger logs anything.
 func newEcho(t *testing.T) *echo.Echo {
 	e := echo.New()
 	log := new(adaptertest.LogBuffer)

@@ -29,10 +29,10 @@ func ExampleMount() {
 	e.Logger.Fatal(e.Start("127.0.0.1:8080"))
 }
 
-// A middleware in front knows the user; the sessions learn who it is. Requests without a valid
-// token never reach the endpoint, be it for polling or for a WebSocket.
+// Middleware in front of the endpoint identifies the user and passes the name on to the sessions. Requests
+// without a valid token never reach the endpoint, neither for polling nor for WebSockets.
 //
-// Browsers cannot set headers for a WebSocket: there the token comes in a cookie.
+// Browsers cannot set headers on a WebSocket; for them, put the token into a cookie.
 func Example_authentication() {
 	users := map[string]string{"token-of-ann": "ann"}
 	authenticate := func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -93,8 +93,8 @@ func Example_authentication() {
 	// connected: ann
 }
 
-// On shutdown the sessions go first: their polls are answered and their WebSockets closed, so that
-// Echo has nothing left to wait for.
+// Shut down the sessions first: their polls are answered and their WebSockets closed, so that Echo has
+// nothing left to wait for.
 func Example_shutdown() {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {

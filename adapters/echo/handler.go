@@ -10,18 +10,19 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Handler returns the endpoint, for a route of one's own:
+// Handler returns the endpoint, for your own route:
 //
 //	e.Any("/engine.io/*", eioecho.Handler(srv))
 //
-// To such a route alone "/engine.io", without the slash, does not belong; Mount serves both.
+// Such a route alone does not match "/engine.io", without the slash; Mount serves both.
 //
 // The mount path is the route's pattern without the wildcard. Route parameters before it, as in
-// "/:tenant/engine.io/*", stand for any one segment. Requests that are not for the mount path (it
-// counts as it is spelled, with nothing percent-encoded) are left to Echo with echo.ErrNotFound;
-// for all others the handler returns nil. Without a pattern it serves eiohttp.DefaultPath.
+// "/:tenant/engine.io/*", stand for any single segment. For requests that do not spell out the mount
+// path, without percent-encoding, the handler returns echo.ErrNotFound; for all others it returns nil.
+// Without a pattern it serves eiohttp.DefaultPath.
 //
-// Of several options the first counts. The handler may be used concurrently and for several routes.
+// If several options are given, only the first counts. The handler may be used concurrently and for
+// several routes.
 func Handler(srv *core.Server, options ...Options) echo.HandlerFunc {
 	serve := newEndpoint(srv, options)
 	return func(c echo.Context) error {
@@ -33,12 +34,12 @@ func Handler(srv *core.Server, options ...Options) echo.HandlerFunc {
 	}
 }
 
-// Router is what Mount needs of a *echo.Echo or *echo.Group.
+// Router is what Mount needs of an *echo.Echo or *echo.Group.
 type Router interface {
 	Any(path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc) []*echo.Route
 }
 
-// Mount serves the path, with and without trailing slash, and everything below it. In a group the
+// Mount serves the path, with and without a trailing slash, and everything below it. In a group the
 // path is relative to the group's. An empty path means eiohttp.DefaultPath.
 func Mount(r Router, path string, srv *core.Server, options ...Options) {
 	path = cleanPath(path)
@@ -47,7 +48,7 @@ func Mount(r Router, path string, srv *core.Server, options ...Options) {
 	r.Any(path+"/*", handler)
 }
 
-// cleanPath returns the path with a leading and without a trailing slash, "" for the root.
+// cleanPath returns the path with a leading slash and without a trailing one, "" for the root.
 func cleanPath(path string) string {
 	path = strings.Trim(cmp.Or(path, eiohttp.DefaultPath), "/")
 	if path != "" {
@@ -56,7 +57,7 @@ func cleanPath(path string) string {
 	return path
 }
 
-// newEndpoint returns what serves every request it is given.
+// newEndpoint returns the function that serves requests, whatever their path.
 func newEndpoint(srv *core.Server, options []Options) func(echo.Context) {
 	var o Options
 	if len(options) > 0 {

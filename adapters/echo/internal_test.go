@@ -10,8 +10,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// An application without options pays for nothing: its request goes through as it is, the
-// wildcard's parameter notwithstanding, and wrapping the response allocates nothing.
+// Without options there is no overhead: the request is passed on as it is, even if the wildcard has a
+// value, and wrapping the response allocates nothing.
 func TestNothingToAdd(t *testing.T) {
 	e := echo.New()
 	called := false

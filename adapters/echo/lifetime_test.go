@@ -15,7 +15,7 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// mounted returns what makes an Echo with middleware and the endpoint.
+// mounted returns a Build that makes an Echo with middleware and the endpoint.
 func mounted(t *testing.T, use ...echo.MiddlewareFunc) func(*core.Server) http.Handler {
 	return func(srv *core.Server) http.Handler {
 		e := newEcho(t)
@@ -25,7 +25,7 @@ func mounted(t *testing.T, use ...echo.MiddlewareFunc) func(*core.Server) http.H
 	}
 }
 
-// A poll may last longer than the server's timeouts, also behind middleware with a writer.
+// A poll may last longer than the server's timeouts, even behind middleware with its own writer.
 func TestLongPollOutlivesServerTimeouts(t *testing.T) {
 	for name, use := range map[string][]echo.MiddlewareFunc{
 		"nothing": {},
@@ -38,7 +38,7 @@ func TestLongPollOutlivesServerTimeouts(t *testing.T) {
 	}
 }
 
-// Middleware that limits a request's time has its poll answered before.
+// Behind middleware that limits a request's time, the poll is answered before the time is over.
 func TestLongPollInsideTimeout(t *testing.T) {
 	const limit = 500 * time.Millisecond
 	for name, use := range map[string]echo.MiddlewareFunc{

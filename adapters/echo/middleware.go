@@ -8,7 +8,7 @@ import (
 
 // Config configures MiddlewareWithConfig.
 type Config struct {
-	// Skipper hands a request on, untouched, when it returns true. Nil skips none.
+	// Skipper makes the middleware pass a request on, untouched, by returning true. Nil skips none.
 	Skipper func(echo.Context) bool
 	// Path of the endpoint, from the root. Default eiohttp.DefaultPath.
 	Path string
@@ -16,9 +16,9 @@ type Config struct {
 	Options
 }
 
-// Middleware returns a middleware that serves eiohttp.DefaultPath and everything below it and hands
-// all other requests on. It works with Echo.Use and with Echo.Pre; middleware registered before it
-// runs before it.
+// Middleware returns middleware that serves eiohttp.DefaultPath and everything below it and passes all
+// other requests on. It works with Echo.Use and with Echo.Pre; middleware registered before it runs
+// before it.
 func Middleware(srv *core.Server) echo.MiddlewareFunc {
 	return MiddlewareWithConfig(srv, Config{})
 }

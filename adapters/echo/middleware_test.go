@@ -16,7 +16,7 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// lateError is a middleware that finds fault when everything is over.
+// lateError is middleware that returns an error after the request was handled.
 func lateError(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := next(c); err != nil {
@@ -26,7 +26,7 @@ func lateError(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// stack is an application's middleware.
+// stack is a set of middleware that an application may use.
 type stack struct {
 	use       []echo.MiddlewareFunc
 	around    func(http.Handler) http.Handler
@@ -76,8 +76,8 @@ func stacks() map[string]stack {
 	}
 }
 
-// TestMiddleware: the client works behind all of them, whichever way the endpoint is mounted, and
-// nobody logs a complaint.
+// TestMiddleware: clients work behind all of them, however the endpoint is mounted, and no complaint is
+// logged.
 func TestMiddleware(t *testing.T) {
 	mounts := map[string]func(*echo.Echo, []echo.MiddlewareFunc, *core.Server){
 		"Mount": func(e *echo.Echo, use []echo.MiddlewareFunc, srv *core.Server) {
@@ -110,7 +110,7 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// What the middleware around the endpoint sees.
+// What middleware around the endpoint sees.
 func TestReturnsNilAndStatus(t *testing.T) {
 	type outcome struct {
 		status    int
@@ -145,7 +145,7 @@ func TestReturnsNilAndStatus(t *testing.T) {
 	a.Do("POST", "/engine.io/"+adaptertest.Handshake, "")
 	want(400, nil)
 	a.Raw("/engine.io/..")
-	want(200, echo.ErrNotFound) // Echo has yet to answer
+	want(200, echo.ErrNotFound) // Echo answers only later
 }
 
 func TestLogNamesTheMiddleware(t *testing.T) {

@@ -9,27 +9,27 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Options say what the application learns of the Echo context a session's handshake came with.
+// Options say what the application can learn about the Echo context of a session's handshake.
 //
-// Two things are always there: the values of the request's context, in
-// socket.Request().Context(), and the route parameters, but for the wildcard, in
-// socket.Request().PathValue. Config.AllowRequest is given the same.
+// Two things are always available: the values of the request's context, from
+// socket.Request().Context(), and the route parameters except the wildcard, from
+// socket.Request().PathValue. The request given to Config.AllowRequest has them too.
 type Options struct {
-	// Keys are names in the context's store (echo.Context.Set) that are handed on, under the same
-	// name:
+	// Keys lists names in the Echo context's store (echo.Context.Set) whose values are passed on, under
+	// the same names:
 	//
 	//	user, _ := socket.Request().Context().Value("user").(string)
 	//
 	// Names that are not set are left out. The values outlive the request.
 	Keys []string
-	// ClientIP has Socket.RemoteAddr, and the request's RemoteAddr, be what echo.Context.RealIP
-	// says: an IP address without a port, since proxies tell none. Otherwise it is the address
-	// and port of the peer, be it a proxy. Echo believes every client's X-Forwarded-For and
-	// X-Real-IP until Echo.IPExtractor is set.
+	// ClientIP makes Socket.RemoteAddr, and the request's RemoteAddr, the result of
+	// echo.Context.RealIP: an IP address without a port, since proxies do not tell the port.
+	// Otherwise it is the address and port of the peer, which may be a proxy. Echo trusts every
+	// client's X-Forwarded-For and X-Real-IP until Echo.IPExtractor is set.
 	ClientIP bool
 }
 
-// request returns the context's request, or a copy if there is something to add.
+// request returns the context's request, or a copy if there is anything to add.
 func (o *Options) request(c echo.Context) *http.Request {
 	r := c.Request()
 	var values map[any]any
@@ -63,7 +63,7 @@ func (o *Options) request(c echo.Context) *http.Request {
 	return r
 }
 
-// copied returns r, or a copy while it still is the original.
+// copied returns r, or a copy of it if r is still the original.
 func copied(r, original *http.Request) *http.Request {
 	if r == original {
 		r = r.WithContext(r.Context())

@@ -14,7 +14,7 @@ import (
 
 type contextKey struct{}
 
-// before makes a middleware of what is to happen before the handler.
+// before makes middleware of a function that is to run before the handler.
 func before(f func(echo.Context)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -28,7 +28,7 @@ func setContextValue(c echo.Context, key, value any) {
 	c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), key, value)))
 }
 
-// What middleware knows reaches AllowRequest and the session.
+// Values from middleware reach AllowRequest and the session.
 func TestOptions(t *testing.T) {
 	options := eioecho.Options{Keys: []string{"user", "trace", "missing"}, ClientIP: true}
 	for name, mount := range map[string]func(*echo.Echo, *core.Server){
@@ -60,7 +60,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// Without options, forwarded addresses are not believed, and context values are there all the same.
+// Without options, forwarded addresses are not trusted, but context values are still available.
 func TestNoOptions(t *testing.T) {
 	peer := make(chan string, 1)
 	adaptertest.TestNoOptions(t, mounted(t, before(func(c echo.Context) {

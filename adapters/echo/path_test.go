@@ -13,15 +13,15 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// application answers what does not belong to the endpoint.
+// application answers requests that are not for the endpoint.
 func application(c echo.Context) error { return c.String(http.StatusTeapot, "application") }
 
 func TestPaths(t *testing.T) {
 	mounts := map[string]struct {
 		mount  func(*echo.Echo, *core.Server)
 		prefix string
-		own    bool // a route of one's own, to which the path without a slash does not belong
-		closed bool // foreign paths below the prefix get Echo's own 404
+		own    bool // the application's own route, which does not match the path without a slash
+		closed bool // other paths below the prefix get Echo's own 404
 	}{
 		"Mount":   {func(e *echo.Echo, srv *core.Server) { eioecho.Mount(e, "/engine.io", srv) }, "", false, false},
 		"Handler": {func(e *echo.Echo, srv *core.Server) { e.Any("/engine.io/*", eioecho.Handler(srv)) }, "", true, false},

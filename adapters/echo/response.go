@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// response is Echo's, and tells it of a hijack, which it does not notice itself: committed, so that
-// nobody answers the request any more, with a status for the log.
+// response is Echo's Response, which does not itself notice a hijack. It marks the Response as
+// committed, so that nothing answers the request any more, and sets a status for the log.
 type response struct{ *echo.Response }
 
 func (r response) Hijack() (net.Conn, *bufio.ReadWriter, error) {

@@ -29,7 +29,7 @@ import (
 const patience = adaptertest.Patience
 
 func TestMain(m *testing.M) {
-	// Each of these begins with its first use and ends with the process.
+	// Each of these starts on first use and ends with the process.
 	utils.StartTimeStampUpdater() // Fiber's clock
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),                // the Date header
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// bench is a served application and a client of it.
+// bench is an application that is being served, and a client of it.
 type bench struct {
 	t       *testing.T
 	app     *fiber.App
@@ -52,11 +52,11 @@ type bench struct {
 	sockets <-chan *core.Socket
 	closed  <-chan core.CloseReason
 	logged  *logBuffer
-	// errors are what Fiber's ErrorHandler was given.
+	// errors are those given to Fiber's ErrorHandler.
 	errors chan error
 }
 
-// setup is what a bench is made of; every field may be left out.
+// setup configures a bench; every field is optional.
 type setup struct {
 	core   core.Config
 	fiber  fiber.Config
@@ -120,7 +120,8 @@ func listen(t *testing.T, app *fiber.App, secure *tls.Config) string {
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}
-	// fasthttp's cleaner of workers sleeps that long before it sees that the server has stopped.
+	// fasthttp's goroutine that cleans up workers sleeps that long before it notices that the server has
+	// stopped.
 	app.Server().MaxIdleWorkerDuration = 20 * time.Millisecond
 	done := make(chan error, 1)
 	go func() { done <- app.Listener(listener) }()
@@ -138,7 +139,7 @@ func listen(t *testing.T, app *fiber.App, secure *tls.Config) string {
 	return listener.Addr().String()
 }
 
-// answer is what a request brought.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -163,7 +164,7 @@ func (b *bench) get(target string) answer { return b.do(http.MethodGet, target, 
 
 func (b *bench) post(target, body string) answer { return b.do(http.MethodPost, target, body, nil) }
 
-// goGet polls on a goroutine and returns when the poll waits on the server.
+// goGet polls on a goroutine of its own and returns when the poll waits on the server.
 func (b *bench) goGet(target string) <-chan answer {
 	b.t.Helper()
 	c := make(chan answer, 1)
@@ -197,7 +198,7 @@ func (b *bench) want(a answer, status int, body string) {
 	}
 }
 
-// open makes a polling session at a path and returns the target of its requests.
+// open opens a polling session at a path and returns the target of its requests.
 func (b *bench) open(path string) (target string, s *core.Socket) {
 	b.t.Helper()
 	id := b.sid(b.get(path + poll4))
@@ -212,14 +213,14 @@ func (b *bench) sid(a answer) string {
 	return adaptertest.SID(b.t, a.body)
 }
 
-// dial opens a WebSocket; the answer tells how a refused one was refused.
+// dial opens a WebSocket; if it is refused, the answer tells how.
 func (b *bench) dial(target string, header http.Header) (*adaptertest.WebSocket, answer) {
 	b.t.Helper()
 	ws, a := adaptertest.Dial(b.t, &b.dialer, "ws"+strings.TrimPrefix(b.url, "http")+target, header)
 	return ws, answerOf(a)
 }
 
-// upgrade makes a polling session at a path and moves it to a WebSocket, as clients do.
+// upgrade opens a polling session at a path and moves it to a WebSocket, as clients do.
 func (b *bench) upgrade(path string) (*adaptertest.WebSocket, *core.Socket) {
 	b.t.Helper()
 	target, s := b.open(path)
@@ -235,7 +236,7 @@ func (b *bench) upgrade(path string) (*adaptertest.WebSocket, *core.Socket) {
 	return ws, s
 }
 
-// raw is a connection on which anything can be sent.
+// raw is a connection on which arbitrary bytes can be sent.
 type raw struct {
 	net.Conn
 	t *testing.T
@@ -279,7 +280,7 @@ func await[T any](t *testing.T, c <-chan T) T {
 	return adaptertest.Await(t, c)
 }
 
-// logBuffer is for slog and for fasthttp's log.
+// logBuffer keeps what slog and fasthttp log.
 type logBuffer struct{ adaptertest.LogBuffer }
 
 func (l *logBuffer) Printf(format string, args ...any) {

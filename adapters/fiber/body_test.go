@@ -52,7 +52,7 @@ func TestBodies(t *testing.T) {
 				}
 				a := c.answer()
 				b.want(a, 413, "")
-				if a.err == nil && a.header.Get("Connection") != "close" { // then it goes on
+				if a.err == nil && a.header.Get("Connection") != "close" { // then the connection stays open
 					c.sendf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", "/engine.io/"+poll4)
 					b.sid(c.answer())
 				}
@@ -63,7 +63,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestAnUnreadBodyIsNotTheNextRequest: fasthttp leaves unread what a handler did not take.
+// TestAnUnreadBodyIsNotTheNextRequest: fasthttp does not read what a handler leaves of a body.
 func TestAnUnreadBodyIsNotTheNextRequest(t *testing.T) {
 	b := newBench(t, setup{fiber: fiber.Config{StreamRequestBody: true}})
 	smuggled := "GET /engine.io/" + poll4 + " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -93,7 +93,7 @@ func TestFormsAreBounded(t *testing.T) {
 	}
 }
 
-// TestUpgradeWithABody: what is left of it is no frame.
+// TestUpgradeWithABody: the rest of the body must not be taken for a frame.
 func TestUpgradeWithABody(t *testing.T) {
 	for _, cfg := range []fiber.Config{{}, {StreamRequestBody: true}} {
 		b := newBench(t, setup{fiber: cfg, tune: true})
@@ -115,7 +115,7 @@ func TestUpgradeWithABody(t *testing.T) {
 	}
 }
 
-// TestBodiesAreTakenAsSent: Fiber would decode them. The core has its own idea of what is allowed.
+// TestBodiesAreTakenAsSent: Fiber would decode them. The core decides what is allowed.
 func TestBodiesAreTakenAsSent(t *testing.T) {
 	b := newBench(t, setup{})
 	target, _ := b.open("/engine.io/")

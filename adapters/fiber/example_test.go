@@ -13,11 +13,11 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// users stands for whatever knows the bearer of a token: JWT, a session store, a database.
+// users stands for whatever knows who owns a token: a JWT verifier, a session store, a database.
 var users = map[string]string{"let-ada-in": "ada"}
 
-// authenticate refuses requests without a valid token, and tells who sends the others. Browsers
-// cannot set headers of a WebSocket: there the token comes in the query, or in a cookie.
+// authenticate refuses requests without a valid token, and identifies the user of all others. Browsers
+// cannot set headers on a WebSocket; for them, put the token into the query or a cookie.
 func authenticate(c *fiber.Ctx) error {
 	user, ok := users[c.Query("token")]
 	if !ok {
@@ -99,7 +99,7 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// TestAllowRequest refuses by the core's own hook.
+// TestAllowRequest refuses requests with the core's own hook.
 func TestAllowRequest(t *testing.T) {
 	b := newBench(t, setup{core: core.Config{AllowRequest: func(*http.Request) error { return errors.New("not today") }}})
 	b.want(b.get("/engine.io/"+poll4), 403, `{"code":4,"message":"not today"}`)

@@ -19,14 +19,14 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// exchange implements core.Exchange. What it returns are copies, since everything in a fiber.Ctx
-// is used again for the next request.
+// exchange implements core.Exchange. It returns copies, since everything in a fiber.Ctx is reused for
+// the next request.
 type exchange struct {
 	c       *fiber.Ctx
 	e       *endpoint
 	conn    net.Conn
 	query   string
-	drained bool // nothing of the request's body is to be read from the connection any more
+	drained bool // nothing of the request's body is left to read from the connection
 }
 
 func newExchange(c *fiber.Ctx, e *endpoint) *exchange {
@@ -86,8 +86,8 @@ func (x *exchange) RemoteAddr() string {
 	return x.conn.RemoteAddr().String()
 }
 
-// Request has the values of the user context, but not its cancellation, and those that Options
-// name.
+// Request returns a request with the values of the user context, but not its cancellation, and the
+// values that Options name.
 func (x *exchange) Request() *http.Request {
 	h := &x.c.Request().Header
 	r := &http.Request{
@@ -105,7 +105,7 @@ func (x *exchange) Request() *http.Request {
 		r.URL = &url.URL{Path: strings.Clone(path), RawQuery: x.query}
 	}
 	for key, value := range h.All() {
-		if name := http.CanonicalHeaderKey(string(key)); name != fiber.HeaderHost { // it is in r.Host
+		if name := http.CanonicalHeaderKey(string(key)); name != fiber.HeaderHost { // is in r.Host
 			r.Header[name] = append(r.Header[name], string(value))
 		}
 	}
@@ -116,9 +116,9 @@ func (x *exchange) Request() *http.Request {
 	return r
 }
 
-// Keep writes down what Request would return. It is in pieces for the sake of the stack, which on a
-// connection with a waiting poll is as large as the deepest call so far: 4 KiB are enough if no frame
-// is large.
+// Keep records what Request would return. It is split into small functions to save stack: on a
+// connection with a waiting poll the stack is as large as the deepest call so far, and 4 KiB are enough
+// if no frame is large.
 func (x *exchange) Keep(dst []byte) (head []byte, kept core.Kept) {
 	head = x.appendHead(dst)
 	if x.c.Context().IsTLS() {
@@ -191,8 +191,8 @@ func (x *exchange) locals() map[any]any {
 	return values
 }
 
-// Body takes the body as it was sent, whatever its Content-Encoding. fasthttp has read it already,
-// up to its own limit, unless the application streams bodies.
+// Body returns the body as it was sent, whatever its Content-Encoding. Unless the application streams
+// bodies, fasthttp has already read it, up to its own limit.
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	r := x.c.Request()
 	size := int64(r.Header.ContentLength())
@@ -240,22 +240,22 @@ func (x *exchange) ResponseHeaders() http.Header {
 		name := http.CanonicalHeaderKey(string(key))
 		switch name {
 		case fiber.HeaderServer, fiber.HeaderContentType, fiber.HeaderContentLength:
-			continue // fasthttp's own, or about a body
+			continue // set by fasthttp itself, or about a body
 		}
 		headers[name] = append(headers[name], string(value))
 	}
 	return headers
 }
 
-// SetHeader takes the short ways there are: fasthttp writes a name in its canonical form each time it
-// is given one.
+// SetHeader uses fasthttp's shortcuts, since the general way converts the name to its canonical form
+// each time.
 func (x *exchange) SetHeader(name, value string) {
 	h := &x.c.Response().Header
 	if name == fiber.HeaderContentType {
 		h.SetContentType(value)
 		return
 	}
-	h.Del(name) // cookies, and values that were added, would stay
+	h.Del(name) // otherwise cookies and values that were added would stay
 	h.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value))
 }
 
@@ -273,14 +273,14 @@ func (x *exchange) Respond(status int, body []byte) error {
 }
 
 const (
-	// unwanted is how many bytes of a body that nobody wants are read all the same: a client that is
-	// still sending when its connection is closed may never see the answer.
+	// unwanted is how many bytes of an unwanted body are read and discarded: a client that is still
+	// sending when its connection is closed may never see the answer.
 	unwanted = 64 << 20
-	// patience is how long they may take.
+	// patience is how long discarding them may take.
 	patience = time.Second
 )
 
-// drain reads what is left of a streamed body, and returns whether that was all.
+// drain reads the rest of a streamed body and reports whether it came to its end.
 func (x *exchange) drain() bool {
 	_ = x.conn.SetReadDeadline(time.Now().Add(patience))
 	defer func() { _ = x.conn.SetReadDeadline(time.Time{}) }()
@@ -288,9 +288,10 @@ func (x *exchange) drain() bool {
 	return errors.Is(err, io.EOF) && !x.broken()
 }
 
-// broken reports whether a streamed body that came to its end was cut there. fasthttp takes the end of
-// the connection between two chunks for that of the body. (With TLS, and not on Unix, there is no telling; and
-// a client that closes its side right behind the last chunk, without awaiting the answer, looks the same.)
+// broken reports whether a streamed body that has come to its end was cut off there: fasthttp takes the
+// end of the connection between two chunks for the end of the body. (With TLS, and on systems other than
+// Unix, it cannot tell and returns false. A client that closes its side right after the last chunk,
+// without waiting for the answer, looks the same as one that was cut off.)
 func (x *exchange) broken() bool {
 	return x.c.Request().Header.ContentLength() == chunked && departed(x.conn)
 }

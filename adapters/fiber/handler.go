@@ -13,41 +13,41 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// DefaultPath is where clients look for the endpoint unless told otherwise.
+// DefaultPath is the path that clients use by default.
 const DefaultPath = "/engine.io"
 
-// Options say what of a request reaches the application. The zero value is fine.
+// Options say what information about a request reaches the application. The zero value is ready to use.
 type Options struct {
 	// Locals names the values, set by earlier middleware with c.Locals(name, value), that
-	// socket.Request().Context().Value(name) returns. They are handed on as they are, but for
-	// strings and byte slices, which are copied: Fiber's own die with the request. (fasthttp closes
-	// an io.Closer at the end of the request.)
+	// socket.Request().Context().Value(name) returns. They are passed on as they are, except that
+	// strings and byte slices are copied, since Fiber's own are valid only during the request.
+	// (fasthttp closes an io.Closer at the end of the request.)
 	Locals []any
-	// ClientIP takes the client's address from c.IP(), which follows the application's ProxyHeader
-	// and EnableTrustedProxyCheck; the address has no port then. Otherwise it is the peer's.
+	// ClientIP takes the client's address from c.IP(), which depends on the application's ProxyHeader
+	// and EnableTrustedProxyCheck; the address then has no port. Otherwise it is the peer's.
 	ClientIP bool
 }
 
-// Config is what Middleware can be told.
+// Config configures Middleware.
 type Config struct {
 	Options
-	// Next hands a request on unserved when it returns true. Nil means never.
+	// Next makes the middleware pass a request on, unserved, by returning true. Nil means never.
 	Next func(*fiber.Ctx) bool
 	// Path of the endpoint as clients send it, prefixes of groups and sub-apps included. It may
 	// contain parameters. Default DefaultPath.
 	Path string
 }
 
-// Handler returns a handler that serves the path of its route, with and without trailing slash,
-// and everything below it, whichever way it is registered:
+// Handler returns a handler that serves the path of its route, with and without a trailing slash, and
+// everything below it, whichever way it is registered:
 //
 //	app.All("/engine.io/*", eiofiber.Handler(srv))
 //	app.Use("/engine.io", eiofiber.Handler(srv))
 //
-// Registered without a path it takes every request. A parameter of the route stands for any one
-// segment. Other paths that Fiber matches too, like /engine.iox or /ENGINE.IO, go on to the next
-// handler, since the path counts as it was sent. (Fiber turns the prefix of a mounted sub-app into
-// lower case, unless CaseSensitive is set: Middleware has a Path for sub-apps with another prefix.)
+// Registered without a path, it serves every request. A parameter of the route stands for any single
+// segment. The path is compared as it was sent: other paths that Fiber matches too, like /engine.iox or
+// /ENGINE.IO, go on to the next handler. (Fiber turns the prefix of a mounted sub-app into lower case,
+// unless CaseSensitive is set. For sub-apps whose prefix has capitals, use Middleware and its Path.)
 //
 // The handler may be registered several times.
 func Handler(srv *core.Server, options ...Options) fiber.Handler {
@@ -60,7 +60,7 @@ func Handler(srv *core.Server, options ...Options) fiber.Handler {
 	}
 }
 
-// isFor reports whether the request is for the route's path as it is spelled.
+// isFor reports whether the request is for the route's path, spelled as in the route.
 //
 //go:noinline
 func isFor(c *fiber.Ctx) bool {
@@ -68,14 +68,14 @@ func isFor(c *fiber.Ctx) bool {
 	return serves(c.Route().Path, path)
 }
 
-// Mount serves the path, with and without trailing slash, and everything below it, on an app or a
+// Mount serves the path, with and without a trailing slash, and everything below it, on an app or a
 // group. An empty path means DefaultPath.
 func Mount(r fiber.Router, path string, srv *core.Server, options ...Options) {
 	r.Use(cleanPath(path), Handler(srv, options...))
 }
 
-// Middleware returns a middleware that serves the configured path and everything below it, and
-// hands all other requests on.
+// Middleware returns middleware that serves the configured path and everything below it, and passes
+// all other requests on.
 func Middleware(srv *core.Server, config ...Config) fiber.Handler {
 	cfg := first(config)
 	mount := cleanPath(cfg.Path)
@@ -102,24 +102,24 @@ type endpoint struct {
 	options Options
 
 	once    sync.Once
-	refused error // why no request is served
-	anyCase bool  // header names are as clients spelled them
+	refused error // if not nil, why no request is served
+	anyCase bool  // header names keep the spelling of the client
 }
 
 func newEndpoint(srv *core.Server, options Options) *endpoint {
 	return &endpoint{srv: srv, engine: fastws.New(), options: options}
 }
 
-// serve answers a request. Its result is nil: what there is to say the client has been told.
+// serve answers a request. It returns no error of its own, since the client has been told about any.
 func (e *endpoint) serve(c *fiber.Ctx) error {
 	e.once.Do(func() { e.inspect(c) })
 	if e.refused != nil {
 		return c.Status(http.StatusInternalServerError).SendString(e.refused.Error())
 	}
 	if r := c.Request(); hasBody(&r.Header) && !r.IsBodyStream() {
-		// What limited the reading of the body must not end the connection later. (The server sets
-		// its own limits for the next request, and the time a response may take when it writes it.
-		// Where the body is streamed, whoever reads it is at its end when the limit goes.)
+		// The deadline for reading the body must not end the connection later. (The server sets its
+		// own deadlines for the next request and for writing the response. Where the body is streamed,
+		// the code that reads it removes the deadline when it is done.)
 		_ = c.Context().Conn().SetReadDeadline(time.Time{})
 	}
 	e.srv.Serve(newExchange(c, e), e.engine)
@@ -128,7 +128,7 @@ func (e *endpoint) serve(c *fiber.Ctx) error {
 
 var errPrefork = errors.New("eiofiber: fiber.Config.Prefork is set, which spreads the requests of one session over several processes, but only one of them knows it")
 
-// inspect looks at the application's configuration, once, with the first request.
+// inspect checks the application's configuration, once, on the first request.
 func (e *endpoint) inspect(c *fiber.Ctx) {
 	cfg := c.App().Config()
 	log := e.srv.Config().Logger
@@ -145,7 +145,7 @@ func (e *endpoint) inspect(c *fiber.Ctx) {
 	}
 }
 
-// bodyLimit is the size of a body, in bytes, up to which a request like this reaches its handler.
+// bodyLimit returns the largest body, in bytes, with which a request like this reaches its handler.
 func bodyLimit(c *fiber.Ctx) int64 {
 	server := c.App().Server()
 	limit := server.MaxRequestBodySize

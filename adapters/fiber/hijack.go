@@ -11,17 +11,17 @@ import (
 
 var errUnreadBody = errors.New("eiofiber: the request has a body that does not end")
 
-// Hijack has serve called when the handlers have returned. Nothing of the request is used then.
-// With KeepHijackedConns (see Tune) goroutines of our own serve the connection, and fasthttp can use
-// the request's memory again; otherwise it is fasthttp's, which closes the connection afterwards, too.
+// Hijack arranges for serve to be called once the handlers have returned; it must not use the request
+// any more. With KeepHijackedConns (see Tune) our own goroutines serve the connection, and fasthttp can
+// reuse the request's memory. Otherwise fasthttp's goroutine does, and closes the connection afterwards.
 func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
-	if !x.drained && !x.drain() { // the rest would be taken for frames
+	if !x.drained && !x.drain() { // the rest of the body would be taken for frames
 		return errUnreadBody
 	}
 	x.drained = true
 	keep := x.c.App().Server().KeepHijackedConns
 	conn := shareable(x.conn, keep)
-	x.c.Status(http.StatusSwitchingProtocols) // is not sent, but loggers see it
+	x.c.Status(http.StatusSwitchingProtocols) // not sent, but loggers see it
 	x.c.Context().HijackSetNoResponse(true)
 	x.c.Context().Hijack(func(reader net.Conn) {
 		buffered := takeBuffered(reader)
@@ -40,8 +40,8 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	return nil
 }
 
-// takeBuffered reads what the server has read beyond the request, and nothing from the network:
-// that fails, since the deadline is over.
+// takeBuffered returns the bytes that the server has read beyond the request. It reads nothing from the
+// network: such a read fails, because the deadline has passed.
 func takeBuffered(reader net.Conn) (buffered []byte) {
 	_ = reader.SetReadDeadline(time.Unix(1, 0))
 	defer func() { _ = reader.SetReadDeadline(time.Time{}) }()
@@ -55,10 +55,10 @@ func takeBuffered(reader net.Conn) (buffered []byte) {
 	}
 }
 
-// shareable returns a connection that may be closed while it is in use, and more than once. Those
-// of the standard library may; for others, such as fasthttp's with MaxConnsPerIP, which are used
-// again for another client after Close, the promise is kept here. owned says that fasthttp does not
-// close it.
+// shareable returns a connection that may be closed while it is in use, and more than once. Connections
+// of the standard library may be. Others are wrapped, such as those that fasthttp uses with
+// MaxConnsPerIP, which are reused for another client after Close. owned says that fasthttp does not
+// close the connection.
 func shareable(conn net.Conn, owned bool) net.Conn {
 	switch conn.(type) {
 	case *net.TCPConn, *net.UnixConn, *tls.Conn:
@@ -67,7 +67,7 @@ func shareable(conn net.Conn, owned bool) net.Conn {
 	return &lastingConn{Conn: conn, owned: owned}
 }
 
-// lastingConn leaves the connection alone once it was closed, and closes it when nobody is inside.
+// lastingConn leaves the connection alone once it was closed, and closes it when no call is using it.
 type lastingConn struct {
 	net.Conn
 	owned  bool
@@ -110,7 +110,7 @@ func (c *lastingConn) set(t time.Time, do func(net.Conn, time.Time) error) error
 	return do(c.Conn, t)
 }
 
-// Close waits until those inside have noticed, which takes no time.
+// Close waits until reads and writes under way have noticed, which they do at once.
 func (c *lastingConn) Close() error {
 	c.mu.Lock()
 	again := c.closed

@@ -42,7 +42,7 @@ type middleware struct {
 	check     func(t *testing.T, a answer) // looks at every answer that is not a 101
 }
 
-// middlewares are what applications have in front.
+// middlewares are some that applications have in front of the endpoint.
 var middlewares = []middleware{
 	{name: "none", make: func(io.Writer) fiber.Handler { return func(c *fiber.Ctx) error { return c.Next() } }},
 	{name: "recover", make: func(io.Writer) fiber.Handler { return recover.New() }},
@@ -93,8 +93,8 @@ var middlewares = []middleware{
 	}},
 }
 
-// TestMiddleware has each middleware in front of the endpoint, with the core's CORS and compression
-// turned on and off.
+// TestMiddleware puts each middleware in front of the endpoint, with the core's CORS and compression turned
+// on and off.
 func TestMiddleware(t *testing.T) {
 	printed := new(logBuffer)
 	fiberlog.SetOutput(printed)
@@ -166,7 +166,7 @@ func TestMiddleware(t *testing.T) {
 				b.want(b.do("OPTIONS", "/engine.io/"+poll4, "", header), want, "*")
 
 				if cfg.CORS == nil && !cfg.AllowAnyOrigin {
-					// Fiber's CORS says nothing about WebSockets: there the core's own rule holds.
+					// Fiber's CORS middleware does not decide about WebSockets: the core's own rule applies.
 					_, a := b.dial("/engine.io/?EIO=4&transport=websocket&sid="+id, http.Header{"Origin": {page}})
 					if a.status != 400 || a.body != "Forbidden" {
 						t.Errorf("a foreign origin: %d %q", a.status, a.body)
@@ -202,7 +202,7 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// decoded undoes the content encoding, which must be there once and be one that was asked for.
+// decoded undoes the content encoding, of which there must be one, and one that was asked for.
 func decoded(t *testing.T, a answer) answer {
 	t.Helper()
 	var r io.Reader = strings.NewReader(a.body)

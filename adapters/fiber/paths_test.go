@@ -10,7 +10,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// paths are what follows the prefix, and whether it is served.
+// paths are what may follow the prefix, and whether the endpoint serves it.
 var paths = map[string]bool{
 	"/engine.io": true, "/engine.io/": true, "/engine.io/x": true, "/engine.io/x/y": true, "/engine.io//": true,
 	"/engine.io/%2F": true, "/engine.io/a%20b": true,
@@ -83,7 +83,7 @@ func TestPaths(t *testing.T) {
 			"": {}, ", strict": {StrictRouting: true, CaseSensitive: true}, ", unescaped": {UnescapePath: true},
 		} {
 			if cfg.StrictRouting && (tt.name == "Use with slash" || tt.name == "Sub-app that is the endpoint") {
-				continue // Fiber does not bring /engine.io there
+				continue // Fiber does not route /engine.io there
 			}
 			t.Run(tt.name+name, func(t *testing.T) { testPaths(t, cfg, tt.prefix, tt.build) })
 		}
@@ -97,7 +97,7 @@ func testPaths(t *testing.T, cfg fiber.Config, prefix string, build func(app *fi
 	}})
 	c := b.raw()
 	for path, served := range paths {
-		for _, host := range []string{"", "http://x"} { // the second as to a proxy
+		for _, host := range []string{"", "http://x"} { // the second as in requests to a proxy
 			if host != "" && !served {
 				continue
 			}
@@ -141,7 +141,7 @@ func TestMiddlewareNext(t *testing.T) {
 	}
 }
 
-// TestTwoEndpoints has two servers in one application, and one server at two paths.
+// TestTwoEndpoints serves two servers in one application, and one server at two paths.
 func TestTwoEndpoints(t *testing.T) {
 	other, err := core.NewServer(core.Config{})
 	if err != nil {
@@ -170,7 +170,7 @@ func TestTwoEndpoints(t *testing.T) {
 	}
 }
 
-// TestFragments: no client sends them; what is sent all the same is part of the path.
+// TestFragments: clients do not send fragments; one that is sent counts as part of the path.
 func TestFragments(t *testing.T) {
 	b := newBench(t, setup{})
 	c := b.raw()

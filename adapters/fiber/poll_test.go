@@ -43,7 +43,7 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineIsLeftOnTheConnection rests longer than the time that Tune gives a body.
+// TestNoDeadlineIsLeftOnTheConnection pauses for longer than the time that Tune allows for a body.
 func TestNoDeadlineIsLeftOnTheConnection(t *testing.T) {
 	b := newBench(t, setup{core: core.Config{PingInterval: 150 * time.Millisecond, PingTimeout: 150 * time.Millisecond}, tune: true})
 	for _, request := range []string{"GET %s HTTP/1.1\r\nHost: x\r\n\r\n", "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n6"} {
@@ -98,7 +98,7 @@ func TestPipelinedRequestDuringAPoll(t *testing.T) {
 	b.want(c.answer(), 200, "4second")
 }
 
-// TestHeldPolls has Waiter.Expires set: during an upgrade, the third poll is held for 100 ms.
+// TestHeldPolls tests polls with Waiter.Expires set: during an upgrade, the third poll is held for 100 ms.
 func TestHeldPolls(t *testing.T) {
 	for name, s := range map[string]setup{"TCP": {}, "TLS": {secure: selfSigned(t)}, "pipelined": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestHeldPolls(t *testing.T) {
 			if name == "pipelined" {
 				c := b.raw()
 				c.sendf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", target)
-				<-time.After(30 * time.Millisecond) // were they read together, the watch would see nothing
+				<-time.After(30 * time.Millisecond) // if both were read together, the watch would see nothing
 				c.sendf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n6", target)
 				b.want(c.answer(), 200, "6")
 				b.want(c.answer(), 200, "ok")
@@ -132,7 +132,7 @@ func TestPollsEndWithTheUserContext(t *testing.T) {
 	limited := func(app *fiber.App, srv *core.Server) {
 		app.Use(timeout.NewWithContext(func(c *fiber.Ctx) error {
 			_ = c.Next()
-			return c.UserContext().Err() // nothing must be left to complain about
+			return c.UserContext().Err() // must be nil
 		}, 300*time.Millisecond))
 		eiofiber.Mount(app, "", srv)
 	}

@@ -15,9 +15,9 @@ import (
 
 type userKey struct{}
 
-// know is a middleware that knows things.
+// know is middleware that sets values.
 func know(c *fiber.Ctx) error {
-	c.Locals("user", c.Query("user")) // a string of Fiber's own memory
+	c.Locals("user", c.Query("user")) // a string in Fiber's own memory
 	c.Locals("bytes", c.Request().URI().QueryArgs().Peek("user"))
 	c.Locals(userKey{}, 7)
 	c.Locals("secret", "not named")
@@ -111,8 +111,8 @@ func TestClientIP(t *testing.T) {
 	}
 }
 
-// TestNothingOfARequestIsKept has connections, requests and contexts used again and again, and
-// looks at what was kept of the handshakes afterwards.
+// TestNothingOfARequestIsKept has connections, requests and contexts reused again and again, and afterwards
+// checks what was kept of the handshakes.
 func TestNothingOfARequestIsKept(t *testing.T) {
 	const clients, rounds = 16, 25
 	b := newBench(t, setup{build: func(app *fiber.App, srv *core.Server) {
@@ -162,7 +162,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	}
 }
 
-// TestJSONP: the core keeps the index of the handshake's query.
+// TestJSONP: the core keeps the index from the handshake's query.
 func TestJSONP(t *testing.T) {
 	const sessions = 50
 	b := newBench(t, setup{})

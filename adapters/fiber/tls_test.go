@@ -63,7 +63,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestTLSFramesSentWithTheRequest: what TLS has decrypted, what fasthttp has read, what is to come.
+// TestTLSFramesSentWithTheRequest: frames may have been decrypted by TLS, read by fasthttp, or still be to
+// come.
 func TestTLSFramesSentWithTheRequest(t *testing.T) {
 	b := newBench(t, setup{secure: selfSigned(t), tune: true})
 	_, s := b.open("/engine.io/")
@@ -94,7 +95,7 @@ func TestTLSFramesSentWithTheRequest(t *testing.T) {
 	}
 }
 
-// TestALeavingClientOverTLS is noticed by the heartbeat.
+// TestALeavingClientOverTLS: the heartbeat notices it.
 func TestALeavingClientOverTLS(t *testing.T) {
 	b := newBench(t, setup{secure: selfSigned(t), core: core.Config{PingInterval: 100 * time.Millisecond, PingTimeout: 100 * time.Millisecond}})
 	target, _ := b.open("/engine.io/")

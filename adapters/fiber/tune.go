@@ -10,34 +10,34 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// slack is how many bytes of a body that is too large are read all the same, so that its client can
-// be answered. With more to come, the connection is closed.
+// slack is how many bytes beyond the limit are read of a body that is too large, so that its client can
+// be answered. If there are more, the connection is closed.
 const slack = 256 << 10
 
 // writeBuffer is enough for the answers to nearly all polls, headers included.
 const writeBuffer = 2 << 10
 
-// Tune changes the application's server in what can be changed nowhere else. It is not needed, but
-// saves memory and spares the rest of the application limits that suit Engine.IO:
+// Tune changes settings of the application's server that can be changed nowhere else. It is optional,
+// but saves memory and confines limits that suit Engine.IO to the endpoint:
 //
-//   - KeepHijackedConns is set: a WebSocket no longer holds on to fasthttp's request. Handlers of
-//     other packages that hijack connections of this application must then close them themselves.
-//   - On the endpoint's paths, and there alone, bodies may have up to MaxPayload bytes (and a little
-//     more, which is refused in good order), whatever fiber.Config.BodyLimit is, and must arrive
+//   - It sets KeepHijackedConns, so that a WebSocket no longer holds on to fasthttp's request. Handlers
+//     of other packages that hijack connections of this application must then close them themselves.
+//   - On the endpoint's paths, and only there, bodies may have up to MaxPayload bytes, whatever
+//     fiber.Config.BodyLimit is (slightly larger ones are refused with a proper answer), and must arrive
 //     within PingInterval + PingTimeout, whatever fiber.Config.ReadTimeout is. This is done in
-//     HeaderReceived of the server; a function that is there already is called first. If the application
-//     streams bodies (fiber.Config.StreamRequestBody), the handler sees a POST as soon as its first byte
-//     is there, and MaxPayload is what bounds it. DisablePreParseMultipartForm is set then: forms with files
-//     are parsed when a handler asks for them.
-//   - Where fiber.Config.WriteTimeout is not set, answers of the endpoint must have left within
-//     core.Config.WriteTimeout. Without Tune, a client that does not read its poll's answer keeps a
+//     HeaderReceived of the server; a function that is already set there is called first. If the
+//     application streams bodies (fiber.Config.StreamRequestBody), the handler sees a POST as soon as
+//     its first byte has arrived, and MaxPayload limits it. In that case Tune also sets
+//     DisablePreParseMultipartForm: forms with files are parsed when a handler asks for them.
+//   - If fiber.Config.WriteTimeout is not set, answers of the endpoint must leave within
+//     core.Config.WriteTimeout. Without Tune, a client that does not read the answer to its poll keeps a
 //     goroutine and the answer until its connection ends.
-//   - Where fiber.Config.WriteBufferSize is not set, or is 4 KiB as without a setting, the buffer for
-//     answers, which each waiting poll holds on to, has 2 KiB. Longer answers take one write more.
+//   - If fiber.Config.WriteBufferSize is not set, or is the default of 4 KiB, the buffer for answers,
+//     which each waiting poll holds on to, has 2 KiB. Longer answers take one more write.
 //
-// Call it on the app that listens, before it does, with the paths the server is mounted at, prefixes
-// of groups and sub-apps included; none means DefaultPath. It may be called once for each server.
-// The error says that the app has Prefork set, with which Engine.IO cannot work.
+// Call it on the app that listens, before it listens, with the paths at which the server is mounted,
+// including prefixes of groups and sub-apps; no paths means DefaultPath. It may be called once for each
+// server. It returns an error if the app has Prefork set, with which Engine.IO cannot work.
 func Tune(app *fiber.App, srv *core.Server, paths ...string) error {
 	if app.Config().Prefork {
 		return errPrefork

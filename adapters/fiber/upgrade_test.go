@@ -51,7 +51,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestTheConnectionIsClosed looks at it from the client's side, after every kind of end.
+// TestTheConnectionIsClosed checks this from the client's side, after every kind of end.
 func TestTheConnectionIsClosed(t *testing.T) {
 	for _, tune := range []bool{true, false} {
 		for name, end := range map[string]func(c *raw, s *core.Socket){
@@ -68,7 +68,7 @@ func TestTheConnectionIsClosed(t *testing.T) {
 				end(c, s)
 				await(t, b.closed)
 				if name == "CloseNow" || name == "broken rule" {
-					c.sendf("\x88\x80\x00\x00\x00\x00") // what the server waits for
+					c.sendf("\x88\x80\x00\x00\x00\x00") // the close frame that the server waits for
 				}
 				c.closed()
 			})
@@ -84,7 +84,7 @@ func TestTheConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// TestFramesSentWithTheRequest has more of them than fasthttp reads at once.
+// TestFramesSentWithTheRequest sends more frames than fasthttp reads at once.
 func TestFramesSentWithTheRequest(t *testing.T) {
 	const frames = 200
 	text := "4" + strings.Repeat("x", 99)
@@ -109,8 +109,8 @@ func TestFramesSentWithTheRequest(t *testing.T) {
 	}
 }
 
-// TestMaxConnsPerIP: such connections are wrapped by fasthttp, and used for another client as soon
-// as they are closed.
+// TestMaxConnsPerIP: with this setting fasthttp wraps connections, and reuses the wrappers for other clients
+// as soon as they are closed.
 func TestMaxConnsPerIP(t *testing.T) {
 	for _, tune := range []bool{true, false} {
 		b := newBench(t, setup{tune: tune, build: func(app *fiber.App, srv *core.Server) {
@@ -138,7 +138,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 			s.CloseNow()
 			<-done
 			await(t, b.closed)
-			// The place is free again.
+			// The address may connect again.
 			b.eventually(func() bool { return b.app.Server().GetOpenConnectionsCount() == 0 && hijackers() == 0 })
 		}
 	}
@@ -151,7 +151,7 @@ func TestAnotherHijackerOfTheApplication(t *testing.T) {
 			c.Context().HijackSetNoResponse(true)
 			c.Context().Hijack(func(conn net.Conn) {
 				_, _ = io.WriteString(conn, "hijacked")
-				_ = conn.Close() // as Tune says
+				_ = conn.Close() // as the doc comment of Tune requires
 			})
 			return nil
 		})

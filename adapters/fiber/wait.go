@@ -7,11 +7,11 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// nearDeadline is how long before the end of a request's context its poll is answered.
+// nearDeadline is how long before the deadline of a request's context its poll is answered.
 const nearDeadline = 500 * time.Millisecond
 
-// Wait watches the connection where that is possible. It ends with the user context as well:
-// some middleware limits the request's time with it.
+// Wait watches the connection where that is possible. It also ends with the user context, which some
+// middleware uses to limit the time of a request.
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	expires := w.Expires()
 	ctx := x.c.UserContext()
@@ -35,7 +35,7 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	return result
 }
 
-// wait waits without looking at the connection. Zero means no bound.
+// wait waits without watching the connection. Zero means no limit.
 func wait(woken <-chan struct{}, expires time.Duration) core.WaitResult {
 	var expired <-chan time.Time
 	if expires > 0 {

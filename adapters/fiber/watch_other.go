@@ -9,7 +9,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// watch cannot look at connections here.
+// watch cannot watch connections on this system.
 func watch(net.Conn, *core.Waiter, time.Duration) (core.WaitResult, bool) { return 0, false }
 
 func departed(net.Conn) bool { return false }

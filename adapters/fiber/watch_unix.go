@@ -12,8 +12,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// watch waits and looks at the connection meanwhile: fasthttp gives no sign when the client leaves.
-// It does so on plain TCP and Unix sockets; otherwise it returns false and has done nothing.
+// watch waits and watches the connection meanwhile, since fasthttp does not tell when the client leaves.
+// It works on plain TCP and Unix sockets; on others it does nothing and returns false.
 func watch(conn net.Conn, w *core.Waiter, expires time.Duration) (core.WaitResult, bool) {
 	raw := descriptor(conn)
 	if raw == nil {
@@ -23,8 +23,8 @@ func watch(conn net.Conn, w *core.Waiter, expires time.Duration) (core.WaitResul
 	if expires > 0 {
 		deadline = time.Now().Add(expires)
 	}
-	// The read deadline is what wakes this goroutine, and what the server left there is replaced:
-	// it would end the watch.
+	// The read deadline is what wakes this goroutine. It replaces the one set by the server, which would
+	// end the watch.
 	_ = conn.SetReadDeadline(deadline)
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }() // the connection is to serve more requests
 	if !w.Park(func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }) {
@@ -49,7 +49,8 @@ func watch(conn net.Conn, w *core.Waiter, expires time.Duration) (core.WaitResul
 	return core.Gone, true // closed on this side
 }
 
-// unwatched goes on waiting when the next request hides what becomes of the connection.
+// unwatched goes on waiting after input has arrived, such as the next request, which hides whether the
+// client leaves.
 func unwatched(w *core.Waiter, deadline time.Time) core.WaitResult {
 	woken := make(chan struct{})
 	if !w.Park(func() { close(woken) }) {
@@ -63,7 +64,7 @@ func unwatched(w *core.Waiter, deadline time.Time) core.WaitResult {
 	return wait(woken, expires)
 }
 
-// descriptor returns nil for anything but a plain socket: with TLS, the bytes on it say nothing.
+// descriptor returns nil for anything but a plain socket: with TLS, the raw bytes tell nothing.
 func descriptor(conn net.Conn) syscall.RawConn {
 	var source syscall.Conn
 	switch c := conn.(type) {
@@ -90,7 +91,7 @@ const (
 	theEnd
 )
 
-// look reads nothing.
+// look peeks at the input without consuming it.
 func look(fd uintptr) sight {
 	var b [1]byte
 	for {
@@ -107,7 +108,7 @@ func look(fd uintptr) sight {
 	}
 }
 
-// departed reports whether the client has closed its side of the connection, as far as one can know.
+// departed reports whether the client is known to have closed its side of the connection.
 func departed(conn net.Conn) bool {
 	seen := nothing
 	if raw := descriptor(conn); raw != nil {

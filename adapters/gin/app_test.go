@@ -12,7 +12,7 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// output is where Gin logs to.
+// output has what Gin logs.
 var output = new(adaptertest.LogBuffer)
 
 func TestMain(m *testing.M) {
@@ -26,5 +26,5 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// complaint is what frameworks and servers log when something is written that must not be.
+// complaint matches what frameworks and servers log about forbidden writes.
 var complaint = regexp.MustCompile(`(?i).*(already written|superfluous|hijacked|panic).*`)

@@ -9,8 +9,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// An application without options pays for nothing: its request and its writer go through as they
-// are, the wildcard's parameter notwithstanding.
+// Without options there is no overhead: request and writer are passed on as they are, even if the wildcard
+// has a value.
 func TestNothingToAdd(t *testing.T) {
 	router := gin.New()
 	called := false

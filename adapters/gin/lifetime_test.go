@@ -12,7 +12,7 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// A poll may last longer than the server's timeouts, also behind writers that do not unwrap.
+// A poll may last longer than the server's timeouts, even behind writers that do not unwrap.
 func TestLongPollOutlivesServerTimeouts(t *testing.T) {
 	for name, use := range map[string][]gin.HandlerFunc{
 		"nothing":        {},
@@ -26,7 +26,7 @@ func TestLongPollOutlivesServerTimeouts(t *testing.T) {
 	}
 }
 
-// Middleware that limits a request's time has its poll answered before.
+// Behind middleware that limits a request's time, the poll is answered before the time is over.
 func TestLongPollInsideTimeoutHandler(t *testing.T) {
 	a := adaptertest.Start(t, core.Config{}, stack{around: func(next http.Handler) http.Handler {
 		return http.TimeoutHandler(next, 500*time.Millisecond, "late")

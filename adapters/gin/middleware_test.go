@@ -26,8 +26,8 @@ func requestID(c *gin.Context) {
 	c.Next()
 }
 
-// bodyLog is a middleware with a writer of its own, as one finds them everywhere: it embeds Gin's
-// and does not unwrap.
+// bodyLog is middleware with its own writer, of the kind found everywhere: it embeds Gin's writer and has no
+// Unwrap method.
 func bodyLog(c *gin.Context) {
 	w := &bodyLogWriter{ResponseWriter: c.Writer}
 	c.Writer = w
@@ -44,7 +44,7 @@ func (w *bodyLogWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// lateWriter answers whatever has no body yet, without a look at why.
+// lateWriter answers any request that has no body yet, whatever the reason.
 func lateWriter(c *gin.Context) {
 	c.Next()
 	if c.Writer.Size() <= 0 && c.Writer.Status() != http.StatusNoContent {
@@ -55,7 +55,7 @@ func lateWriter(c *gin.Context) {
 	}
 }
 
-// stack is an application's middleware: Gin's, and net/http's around it.
+// stack is a set of middleware that an application may use: Gin's, and net/http's around it.
 type stack struct {
 	use       []gin.HandlerFunc
 	around    func(http.Handler) http.Handler
@@ -98,7 +98,7 @@ func stacks() map[string]stack {
 	}
 }
 
-// The client works behind all of them, and nobody logs a complaint (see TestMain for Gin's log).
+// Clients work behind all of them, and no complaint is logged (see TestMain for Gin's log).
 func TestMiddleware(t *testing.T) {
 	for name, m := range stacks() {
 		t.Run(name, func(t *testing.T) {
@@ -108,8 +108,8 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// Behind nginx the header is "Connection: upgrade" as a rule, by which gin-contrib/gzip does not
-// know an upgrade; it would write its trailer to the hijacked connection.
+// Behind nginx the header usually is "Connection: upgrade", which gin-contrib/gzip does not recognize as an
+// upgrade; it would write its trailer to the hijacked connection.
 func TestGzipBehindNginx(t *testing.T) {
 	a := adaptertest.Start(t, core.Config{}, stack{use: []gin.HandlerFunc{gzip.Gzip(gzip.DefaultCompression)}}.build)
 	_, r := adaptertest.Connect(t, a.Addr, fmt.Sprintf("GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: %s\r\nAccept-Encoding: gzip\r\nConnection: upgrade\r\n"+
@@ -124,7 +124,7 @@ func TestGzipBehindNginx(t *testing.T) {
 	}
 }
 
-// A middleware may want to have a hand in the connection.
+// Middleware may take part in the hijacking.
 func TestHijackGoesThroughMiddleware(t *testing.T) {
 	hijacks := make(chan error, 2)
 	a := adaptertest.Start(t, core.Config{}, stack{use: []gin.HandlerFunc{func(c *gin.Context) {

@@ -9,26 +9,27 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Options say what the application learns of the Gin context a session's handshake came with.
+// Options say what the application can learn about the Gin context of a session's handshake.
 //
-// Two things are always there: the values of the request's context, in
-// socket.Request().Context(), and the route parameters, but for the wildcard, in
-// socket.Request().PathValue. Config.AllowRequest is given the same.
+// Two things are always available: the values of the request's context, from
+// socket.Request().Context(), and the route parameters except the wildcard, from
+// socket.Request().PathValue. The request given to Config.AllowRequest has them too.
 type Options struct {
-	// Keys are the context's keys (gin.Context.Set) that are handed on, under the same key:
+	// Keys lists keys of the Gin context (gin.Context.Set) whose values are passed on, under the same
+	// keys:
 	//
 	//	user, _ := socket.Request().Context().Value("user").(string)
 	//
 	// Keys that are not set are left out. The values outlive the request.
 	Keys []any
-	// ClientIP has Socket.RemoteAddr, and the request's RemoteAddr, be what gin.Context.ClientIP
-	// says: an IP address without a port, since proxies tell none. Otherwise it is the address
-	// and port of the peer, be it a proxy. Gin believes every proxy until
-	// gin.Engine.SetTrustedProxies is called.
+	// ClientIP makes Socket.RemoteAddr, and the request's RemoteAddr, the result of
+	// gin.Context.ClientIP: an IP address without a port, since proxies do not tell the port.
+	// Otherwise it is the address and port of the peer, which may be a proxy. Gin trusts every proxy
+	// until gin.Engine.SetTrustedProxies is called.
 	ClientIP bool
 }
 
-// request returns the context's request, or a copy if there is something to add.
+// request returns the context's request, or a copy if there is anything to add.
 func (o *Options) request(c *gin.Context) *http.Request {
 	r := c.Request
 	var values map[any]any
@@ -62,7 +63,7 @@ func (o *Options) request(c *gin.Context) *http.Request {
 	return r
 }
 
-// copied returns r, or a copy while it still is the original.
+// copied returns r, or a copy of it if r is still the original.
 func copied(r, original *http.Request) *http.Request {
 	if r == original {
 		r = r.WithContext(r.Context())

@@ -14,7 +14,7 @@ import (
 
 type contextKey struct{}
 
-// What middleware knows reaches AllowRequest and the session.
+// Values from middleware reach AllowRequest and the session.
 func TestOptions(t *testing.T) {
 	adaptertest.TestOptions(t, func(srv *core.Server) http.Handler {
 		router := gin.New()
@@ -38,7 +38,7 @@ func TestOptions(t *testing.T) {
 		map[string]string{"tenant": "acme", "room": "café", "any": ""})
 }
 
-// Without options, forwarded addresses are not believed, and context values are there all the same.
+// Without options, forwarded addresses are not trusted, but context values are still available.
 func TestNoOptions(t *testing.T) {
 	peer := make(chan string, 1)
 	adaptertest.TestNoOptions(t, func(srv *core.Server) http.Handler {

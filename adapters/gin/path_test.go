@@ -12,7 +12,7 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// application answers what does not belong to the endpoint.
+// application answers requests that are not for the endpoint.
 func application(c *gin.Context) { c.String(http.StatusTeapot, "application") }
 
 // routers is every combination of Gin's routing options.
@@ -47,7 +47,7 @@ func TestPaths(t *testing.T) {
 	mounts := map[string]struct {
 		mount  func(*gin.Engine, *core.Server)
 		prefix string
-		own    bool // a route of one's own: Gin redirects where the slash is missing
+		own    bool // the application's own route: Gin redirects if the slash is missing
 	}{
 		"Mount":             {func(r *gin.Engine, srv *core.Server) { eiogin.Mount(r, "/engine.io", srv) }, "", false},
 		"Handler":           {func(r *gin.Engine, srv *core.Server) { r.Any("/engine.io/*any", eiogin.Handler(srv)) }, "", true},
@@ -118,7 +118,7 @@ func TestEveryMethodReachesTheEndpoint(t *testing.T) {
 	})
 }
 
-// The wildcard's name is not optional: the doc comment says what happens otherwise.
+// The wildcard must have a name: the doc comment of Handler says what happens without one.
 func TestUnnamedWildcard(t *testing.T) {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// writerFor returns the context's writer, wrapped if something has to be done for it: a WebSocket
-// is to be opened, or middleware has put a writer in place that does not unwrap (gin.ResponseWriter
-// does not ask for it), so that the connection's deadlines would be out of reach.
+// writerFor returns the context's writer. It wraps the writer if a WebSocket is to be opened, or if
+// middleware has installed a writer without an Unwrap method (gin.ResponseWriter does not require one),
+// which would put the connection's deadlines out of reach.
 func writerFor(c *gin.Context) http.ResponseWriter {
 	base, hidden := below(c.Writer)
 	upgrade := c.Request.Header.Get("Upgrade") != ""
@@ -26,8 +26,8 @@ func writerFor(c *gin.Context) http.ResponseWriter {
 }
 
 // writer is a Gin writer that knows the one below Gin. After a hijack it stays in the context and
-// swallows what middleware still has to say; what it tells of size and status has gin-contrib/gzip
-// write no trailer, and the logger log a 101.
+// discards whatever middleware still writes. The size and status that it reports keep gin-contrib/gzip
+// from writing a trailer and make the logger log a 101.
 type writer struct {
 	gin.ResponseWriter
 	base     http.ResponseWriter
@@ -36,7 +36,7 @@ type writer struct {
 
 func (w *writer) Unwrap() http.ResponseWriter { return w.base }
 
-// Hijack returns http.ErrNotSupported, and nothing has happened, where Gin's own would panic.
+// Hijack returns http.ErrNotSupported, without having done anything, where Gin's own would panic.
 func (w *writer) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 	if _, ok := w.base.(http.Hijacker); ok {
 		conn, rw, err = w.ResponseWriter.Hijack()
@@ -47,8 +47,8 @@ func (w *writer) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 	return conn, rw, err
 }
 
-// setHijacked has Gin's own writer know that nothing is to be written any more. Its Hijack notes
-// that first, and then panics for want of a Hijack method below.
+// setHijacked tells Gin's own writer that nothing may be written any more. Its Hijack method notes
+// that first, and then panics because the writer below has no Hijack method.
 func setHijacked(w gin.ResponseWriter) {
 	defer func() { _ = recover() }()
 	_, _, _ = w.Hijack()
@@ -100,8 +100,8 @@ func (w *writer) Flush() {
 	}
 }
 
-// below returns the writer below those of Gin and its middleware, or the last that can be reached,
-// and whether a type without Unwrap method had to be looked into on the way.
+// below returns the writer below those of Gin and its middleware, or the last one that can be reached.
+// It also reports whether it had to look inside a type without an Unwrap method on the way.
 func below(w http.ResponseWriter) (base http.ResponseWriter, hidden bool) {
 	for {
 		if _, ok := w.(gin.ResponseWriter); !ok {
@@ -119,8 +119,8 @@ func below(w http.ResponseWriter) (base http.ResponseWriter, hidden bool) {
 	}
 }
 
-// embedded returns the writer that a struct embeds as gin.ResponseWriter (or http.ResponseWriter),
-// which is how the writers of Gin's middleware are made; nil if it does not.
+// embedded returns the writer that a struct embeds as gin.ResponseWriter (or http.ResponseWriter), as
+// the writers of Gin's middleware do, or nil if there is none.
 func embedded(w http.ResponseWriter) http.ResponseWriter {
 	v := reflect.Indirect(reflect.ValueOf(w))
 	if v.Kind() != reflect.Struct {

@@ -13,12 +13,12 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// AttachOptions are the terms on which Attach shares an *http.Server.
+// AttachOptions configures Attach.
 type AttachOptions struct {
 	// Path of the endpoint. Default DefaultPath.
 	Path string
 	// KeepForeignUpgrades leaves WebSocket requests to other paths alone (destroyUpgrade: false).
-	// Otherwise their connection is closed when nobody has answered within ForeignUpgradeTimeout.
+	// Otherwise their connection is closed if no handler answers within ForeignUpgradeTimeout.
 	KeepForeignUpgrades bool
 	// ForeignUpgradeTimeout is destroyUpgradeTimeout of the reference. Default 1 s.
 	ForeignUpgradeTimeout time.Duration
@@ -26,10 +26,10 @@ type AttachOptions struct {
 	ShutdownTimeout time.Duration
 }
 
-// Attach puts the endpoint in front of the server's handler (http.DefaultServeMux if it is nil) and
-// has Shutdown of the HTTP server end the sessions too. Call it before the server listens. The HTTP
-// server does not wait for WebSockets: who wants them to get what they are owed before the process ends
-// calls srv.Shutdown first, as everywhere.
+// Attach puts the endpoint in front of the HTTP server's handler (http.DefaultServeMux if it is nil)
+// and makes the HTTP server's Shutdown end the sessions too. Call it before the server listens. The
+// HTTP server does not wait for WebSockets: to have their buffered messages sent before the process
+// ends, call srv.Shutdown first, as with every other way of serving.
 func Attach(hs *http.Server, srv *core.Server, o AttachOptions) {
 	if o.ForeignUpgradeTimeout == 0 {
 		o.ForeignUpgradeTimeout = time.Second
@@ -52,10 +52,10 @@ func Attach(hs *http.Server, srv *core.Server, o AttachOptions) {
 	})
 }
 
-// ListenAndServe serves Engine.IO at DefaultPath on addr and answers everything else with 501, as
-// the reference's listen does. When the context ends it shuts sessions and server down, with up to
-// five seconds for each before the rest is cut off, and returns nil; before, it returns only with the
-// error that kept it from serving.
+// ListenAndServe serves Engine.IO at DefaultPath on addr and answers all other requests with 501, as
+// the reference's listen does. When the context ends it shuts down the sessions and then the HTTP
+// server, with up to five seconds for each before the rest is cut off, and returns nil. It returns
+// earlier only if it cannot serve, with the error.
 func ListenAndServe(ctx context.Context, addr string, srv *core.Server) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -78,7 +78,7 @@ func serve(ctx context.Context, listener net.Listener, srv *core.Server) error {
 			defer cancel()
 			return shutdown(ctx)
 		}
-		_ = within(srv.Shutdown) // cuts off what does not end in time
+		_ = within(srv.Shutdown) // cuts off sessions that do not end in time
 		if within(hs.Shutdown) != nil {
 			_ = hs.Close()
 		}
@@ -95,19 +95,19 @@ func serve(ctx context.Context, listener net.Listener, srv *core.Server) error {
 // closeIdleUpgrades closes the connection of an upgrade request that next leaves unanswered.
 func closeIdleUpgrades(next http.Handler, timeout time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // h2c, say, may be ignored
+		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // others, such as h2c, may be ignored
 			next.ServeHTTP(w, r)
 			return
 		}
 		touched := &touchWriter{ResponseWriter: w}
 		timer := time.AfterFunc(timeout, touched.closeUntouched)
-		defer touched.touch() // net/http's writer is nobody's then; this waits for closeUntouched
+		defer touched.touch() // waits for closeUntouched, which must not use net/http's writer later
 		defer timer.Stop()
 		next.ServeHTTP(touched, r)
 	})
 }
 
-// touchWriter knows whether anybody has begun to answer.
+// touchWriter knows whether anything has begun to answer.
 type touchWriter struct {
 	http.ResponseWriter
 	mu      sync.Mutex

@@ -21,7 +21,7 @@ import (
 
 const (
 	poll4 = "/engine.io/?EIO=4&transport=polling"
-	// An opening handshake, but for the path and the empty line.
+	// An opening handshake, except the path and the empty line.
 	upgradeHeaders = " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	patience = 30 * time.Second
@@ -108,7 +108,7 @@ func TestAttach(t *testing.T) {
 			t.Errorf("%s: %d %q", path, status, body)
 		}
 	}
-	// Foreign upgrades: what nobody answers is closed, what somebody answers is not.
+	// Foreign upgrades: the connection is closed if no handler answers, and only then.
 	_, r := dial(t, addr, "GET /hang"+upgradeHeaders+"\r\n")
 	if data, err := io.ReadAll(r); err != nil || len(data) != 0 {
 		t.Errorf("a foreign upgrade got %q %v", data, err)
@@ -118,7 +118,7 @@ func TestAttach(t *testing.T) {
 		t.Errorf("an answered foreign upgrade: %v %v", res, err)
 	}
 
-	// One to another protocol is no upgrade to a server that does not know that one.
+	// An upgrade to a protocol that the server does not know may be ignored.
 	_, r = dial(t, addr, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
 	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 200 {
 		t.Errorf("a slow page for a client that offers h2c: %v %v", res, err)
@@ -138,7 +138,7 @@ func TestAttach(t *testing.T) {
 		_ = res.Body.Close()
 		polled <- string(data)
 	}()
-	time.Sleep(50 * time.Millisecond) // that the poll waits cannot be seen from here
+	time.Sleep(50 * time.Millisecond) // it cannot be seen from here when the poll waits
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	go func() { _ = hs.Shutdown(ctx) }()
@@ -215,7 +215,7 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 	default:
 	}
 
-	// Where the deadlines are out of reach, the poll is answered in time and the client polls again.
+	// If the deadlines are out of reach, the poll is answered in time and the client polls again.
 	const path = "/hidden/?EIO=4&transport=polling"
 	_, body = get(t, "http://"+addr+path)
 	for range 3 {
@@ -225,7 +225,7 @@ func TestLongPollsSurviveTheServersTimeouts(t *testing.T) {
 	}
 }
 
-// bare is a ResponseWriter that can do nothing else, as some middlewares make it.
+// bare is a ResponseWriter without any other methods, as some middleware makes it.
 type bare struct{ http.ResponseWriter }
 
 func TestNotHijackable(t *testing.T) {

@@ -15,11 +15,11 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// A middleware in front of the endpoint decides who comes in, over polling and WebSocket alike, and
-// what it knows of the user reaches OnConnection in the request's context.
+// Middleware in front of the endpoint decides who may connect, over polling and WebSocket alike, and
+// passes the user on to OnConnection in the request's context.
 func ExampleHandler_authentication() {
 	type userKey struct{}
-	users := map[string]string{"Bearer secret": "ada"} // in earnest: verify a JWT or look up a session
+	users := map[string]string{"Bearer secret": "ada"} // in a real application, verify a JWT or look up a session
 	authenticate := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			user, ok := users[r.Header.Get("Authorization")]
@@ -77,8 +77,8 @@ func ExampleHandler_authentication() {
 	// websocket: 101
 }
 
-// Shutdown of the sessions comes first: it answers the polls and closes the WebSockets that
-// http.Server.Shutdown would wait for, or know nothing of.
+// Shut down the sessions first: this answers the polls, for which http.Server.Shutdown would wait, and
+// closes the WebSockets, of which it knows nothing.
 func ExampleMount_shutdown() {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {

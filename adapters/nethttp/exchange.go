@@ -37,7 +37,8 @@ func (x *exchange) SetHeader(name, value string) { x.w.Header().Set(name, value)
 
 func (x *exchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }
 
-// Request keeps the context's values, but not its cancellation. Path values stay readable.
+// Request returns a copy with the values of the context but not its cancellation. Path values are
+// kept.
 func (x *exchange) Request() *http.Request {
 	r := x.r.WithContext(context.WithoutCancel(x.r.Context()))
 	r.Body = http.NoBody
@@ -55,7 +56,7 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 		control := http.NewResponseController(x.w)
 		if control.SetReadDeadline(deadline) == nil {
 			defer func() {
-				if x.bodyRead() { // left in place, it would end the connection during a later wait
+				if x.bodyRead() { // if left set, the deadline would end the connection during a later wait
 					_ = control.SetReadDeadline(time.Time{})
 				}
 			}()
@@ -82,20 +83,20 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 func (x *exchange) bodyRead() bool { return x.r.Body == http.NoBody }
 
 const (
-	// unwanted is how many bytes of a body that nobody wants are read all the same: a client that is
-	// still sending when its connection is closed may never see the answer.
+	// unwanted is how many bytes of an unwanted body are read and discarded: a client that is still
+	// sending when its connection is closed may never see the answer.
 	unwanted = 64 << 20
-	// patience is how long they may take.
+	// patience is how long discarding them may take.
 	patience = time.Second
 )
 
-// discardBody reads what is left of the request's body. Without a bound in time, net/http itself would
-// do so before it answers, for as long as the client cares to send now and then a byte.
+// discardBody reads what is left of the request's body, for a limited time. net/http itself would do
+// so before it answers, for as long as the client keeps sending a byte now and then.
 func (x *exchange) discardBody() {
 	if x.bodyRead() || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
 		return
 	}
-	if x.r.ContentLength > 0 && x.r.Header.Get("Expect") != "" { // reading would ask for it
+	if x.r.ContentLength > 0 && x.r.Header.Get("Expect") != "" { // reading would make net/http ask for the body
 		x.w.Header().Set("Connection", "close")
 		return
 	}
@@ -127,18 +128,18 @@ func (x *exchange) Respond(status int, body []byte) error {
 }
 
 const (
-	// largeAnswer is what may not leave at once for a client that reads slowly. Less goes into net/http's
-	// own buffer of 4 KiB.
+	// largeAnswer is the size from which an answer to a slow client may have to wait for the network.
+	// Smaller answers fit into net/http's own buffer of 4 KiB.
 	largeAnswer = 2 << 10
-	// progress is what must have left within the write timeout.
+	// progress is how many bytes must leave within the write timeout.
 	progress = 64 << 10
 )
 
-// writePatiently writes as long as the client takes something now and then. The http.Server would
-// wait for ever.
+// writePatiently writes for as long as the client keeps reading. The http.Server would wait for ever
+// for one that does not.
 func (x *exchange) writePatiently(body []byte) error {
 	control := http.NewResponseController(x.w)
-	if control.SetWriteDeadline(time.Time{}) != nil { // not to be had, as behind http.TimeoutHandler
+	if control.SetWriteDeadline(time.Time{}) != nil { // not supported, as behind http.TimeoutHandler
 		_, err := x.w.Write(body)
 		return err
 	}
@@ -154,15 +155,15 @@ func (x *exchange) writePatiently(body []byte) error {
 	return control.SetWriteDeadline(time.Time{}) // it would hit later answers on this connection
 }
 
-// knownLength is the size from which on net/http does not find the length out by itself.
+// knownLength is the size from which net/http does not determine the Content-Length by itself.
 const knownLength = 2048
 
-// nearDeadline is how long before the end of a request's time its poll is answered.
+// nearDeadline is how long before a request's deadline its poll is answered.
 const nearDeadline = 500 * time.Millisecond
 
 func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	expires := w.Expires()
-	within := func(left time.Duration) { // answer before somebody else ends the request
+	within := func(left time.Duration) { // answer before something else ends the request
 		left -= min(left/2, nearDeadline)
 		if expires == 0 || left < expires {
 			expires = max(left, time.Nanosecond)
@@ -171,14 +172,14 @@ func (x *exchange) Wait(w *core.Waiter) core.WaitResult {
 	server := x.server()
 	control := http.NewResponseController(x.w)
 	if server != nil && server.ReadTimeout > 0 && control.SetReadDeadline(time.Time{}) != nil {
-		// In force, it would have net/http take the client for gone.
+		// If it expired, net/http would take the client for gone.
 		within(server.ReadTimeout)
 	}
 	if server != nil && server.WriteTimeout > 0 && control.SetWriteDeadline(time.Time{}) != nil {
 		within(server.WriteTimeout)
 	}
 	ctx := x.r.Context()
-	if deadline, ok := ctx.Deadline(); ok { // of some middleware
+	if deadline, ok := ctx.Deadline(); ok { // set by middleware
 		within(time.Until(deadline))
 	}
 	var expired <-chan time.Time
@@ -223,15 +224,15 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 		peeked, _ := rw.Reader.Peek(n)
 		buffered = append(buffered, peeked...)
 	}
-	// This goroutine's stack has its size already; a fresh one stays small, and nothing of the
-	// request is kept by it.
+	// The stack of this goroutine has already grown. A new goroutine starts with a small one, and keeps
+	// nothing of the request alive.
 	if rest := serve(conn, buffered); rest != nil {
 		go rest()
 	}
 	return nil
 }
 
-// inTheWay names the type that neither hijacks nor unwraps.
+// inTheWay returns the name of the type that neither hijacks nor unwraps.
 func inTheWay(w http.ResponseWriter) string {
 	for {
 		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })

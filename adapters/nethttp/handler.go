@@ -9,13 +9,13 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// DefaultPath is where clients look for the endpoint unless told otherwise.
+// DefaultPath is the path that clients use by default.
 const DefaultPath = "/engine.io"
 
-// Handler returns a handler that takes every request it is given for Engine.IO. It is for routers
-// that have decided about the path already; it may be used concurrently and for several routes.
-// Where a http.ServeMux has decided, which looks at decoded paths, requests that do not spell the
-// route's path out are answered with 404.
+// Handler returns a handler that treats every request as one for Engine.IO. It is for routers that
+// have already matched the path. It may be used concurrently and for several routes. An http.ServeMux
+// matches decoded paths; of the requests it passes on, those whose path as sent does not spell out the
+// route are answered with 404.
 func Handler(srv *core.Server) http.Handler {
 	engine := fastws.New()
 	writeTimeout := srv.Config().WriteTimeout
@@ -28,8 +28,8 @@ func Handler(srv *core.Server) http.Handler {
 	})
 }
 
-// spellsRoute compares the path with the pattern of the ServeMux that matched, if one did: the path
-// as it was sent, or what http.StripPrefix has left of it.
+// spellsRoute compares the path with the ServeMux pattern that matched, if there is one. The path is
+// the one that was sent, or what http.StripPrefix has left of it.
 func spellsRoute(r *http.Request) bool {
 	if r.Pattern == "" {
 		return true
@@ -46,7 +46,7 @@ func spellsRoute(r *http.Request) bool {
 	return core.ServesRoute(route, sent)
 }
 
-// routeWithParameters writes a ServeMux's pattern as core.ServesRoute wants it.
+// routeWithParameters converts a ServeMux pattern to the form that core.ServesRoute expects.
 func routeWithParameters(pattern string) string {
 	segments := strings.Split(pattern, "/")
 	for i, segment := range segments {
@@ -63,10 +63,10 @@ func routeWithParameters(pattern string) string {
 	return strings.Join(segments, "/")
 }
 
-// Mount serves the path, with and without trailing slash and without a redirect, and everything
-// below it. An empty path means DefaultPath. The ServeMux itself redirects paths with double slashes
-// or dot segments to clean ones before any handler sees them; Middleware does not. Mount panics when the
-// path has wildcards: patterns are for mux.Handle and Handler.
+// Mount serves the path, with and without a trailing slash (neither redirects), and everything below
+// it. An empty path means DefaultPath. The ServeMux itself redirects paths with double slashes or dot
+// segments to clean ones before any handler sees them; Middleware does not. Mount panics if the path has
+// wildcards: for patterns use mux.Handle with Handler.
 func Mount(mux *http.ServeMux, path string, srv *core.Server) {
 	if strings.Contains(path, "{") {
 		panic(fmt.Sprintf("eiohttp: Mount takes a path, not the pattern %q; use Handler", path))
@@ -79,7 +79,7 @@ func Mount(mux *http.ServeMux, path string, srv *core.Server) {
 	mux.Handle(path+"/", handler)
 }
 
-// Middleware returns a middleware that serves the path and everything below it and hands all other
+// Middleware returns middleware that serves the path and everything below it and passes all other
 // requests on. An empty path means DefaultPath.
 func Middleware(srv *core.Server, path string) func(http.Handler) http.Handler {
 	path = cleanPath(path)
@@ -87,7 +87,7 @@ func Middleware(srv *core.Server, path string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return only(path, handler, next) }
 }
 
-// only sends what belongs to path to handler, and the rest to next.
+// only passes requests that belong to path to handler, and all others to next.
 func only(path string, handler, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if core.ServesPath(path, core.SentPath(r.URL)) {

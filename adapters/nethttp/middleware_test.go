@@ -19,7 +19,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// statusWriter is what most loggers put in front of a handler.
+// statusWriter is a writer such as most loggers put in front of a handler.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -32,13 +32,13 @@ func (w *statusWriter) WriteHeader(status int) {
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestMiddleware runs a client through the middlewares that users have in front.
+// TestMiddleware runs a client through middleware that users may have in front.
 func TestMiddleware(t *testing.T) {
 	const origin = "http://a.example"
 	for _, m := range []struct {
 		name string
 		wrap func(http.Handler) http.Handler
-		// What the middleware makes of the client:
+		// What the client notices of the middleware:
 		allowOrigin, encoding string
 		noUpgrade             string // the type in the way
 	}{
@@ -125,7 +125,7 @@ func TestMiddleware(t *testing.T) {
 			if res, _ := do("OPTIONS", "transport=polling", ""); res.StatusCode >= 500 {
 				t.Errorf("OPTIONS: %d", res.StatusCode)
 			}
-			if m.noUpgrade != "" { // a poll is answered before the middleware loses patience
+			if m.noUpgrade != "" { // a poll is answered before the time limit of the middleware
 				if res, body := do("GET", session, ""); res.StatusCode != 200 || body != "6" {
 					t.Errorf("waiting poll: %d %q", res.StatusCode, body)
 				}

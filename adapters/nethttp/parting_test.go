@@ -21,7 +21,7 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// acceptHook is an engine with something that happens between verification and registration.
+// acceptHook is an engine that calls a hook between verification and registration.
 type acceptHook struct {
 	core.WebSocketEngine
 	hook func()
@@ -33,7 +33,8 @@ func (e *acceptHook) Accept(conn net.Conn, buffered []byte, r *http.Request, o c
 	return c, err
 }
 
-// A place that is taken while the connection becomes a WebSocket, and a callback that would end the request.
+// The last session that MaxSessions allows is taken while the connection becomes a WebSocket, and a callback
+// panics to end the request.
 func TestAbortBehindHijack(t *testing.T) {
 	engine := &acceptHook{WebSocketEngine: fastws.New()}
 	srv := newServer(t, core.Config{
@@ -61,7 +62,7 @@ func TestAbortBehindHijack(t *testing.T) {
 	}
 }
 
-// Every end of a connection has its close frame, also over TLS, where nothing is written without waiting.
+// However a connection ends, it gets its close frame, also over TLS, where every write may wait.
 func TestCloseFrames(t *testing.T) {
 	for name, engine := range map[string]core.WebSocketEngine{"default": nil, "lean": lean.New()} {
 		for _, secure := range []bool{false, true} {
@@ -110,7 +111,7 @@ func dialWebSocket(t *testing.T, hs *httptest.Server) *websocket.Conn {
 	return c
 }
 
-// Answers that a client asks for and does not read do not hold its session's end up.
+// Answers that a client requests but does not read do not delay the end of its session.
 func TestAnswersToAClientThatDoesNotRead(t *testing.T) {
 	closed := make(chan core.CloseReason, 1)
 	srv := newServer(t, core.Config{
@@ -148,7 +149,7 @@ func TestAnswersToAClientThatDoesNotRead(t *testing.T) {
 	_ = conn.Close()
 }
 
-// A request to a foreign path may be done with just when its time is over.
+// A request to a foreign path may be finished just when its time is over.
 func TestForeignUpgradeThatIsJustDone(t *testing.T) {
 	hs := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		time.Sleep(time.Millisecond)

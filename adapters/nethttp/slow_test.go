@@ -14,7 +14,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// TestStalledAnswerIsCut: a client that does not read a large answer keeps it from nobody but itself.
+// TestStalledAnswerIsCut: a client that does not read a large answer harms only itself.
 func TestStalledAnswerIsCut(t *testing.T) {
 	closed := make(chan error, 1)
 	srv := newServer(t, core.Config{WriteTimeout: 200 * time.Millisecond, OnConnection: func(s *core.Socket) {
@@ -38,7 +38,7 @@ func TestStalledAnswerIsCut(t *testing.T) {
 	}
 }
 
-// TestLargeAnswerLeavesNoDeadline: the connection serves on when the write timeout has passed.
+// TestLargeAnswerLeavesNoDeadline: the connection can still be used after the write timeout has passed.
 func TestLargeAnswerLeavesNoDeadline(t *testing.T) {
 	srv := newServer(t, core.Config{WriteTimeout: 50 * time.Millisecond, OnConnection: func(s *core.Socket) {
 		_ = s.Send(core.Text(strings.Repeat("x", 1_000_000)))

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// appendAnswer appends the answer to an opening handshake that the core has checked. Whatever the
-// application's header holds, it stays one answer: line breaks become spaces, names that are none
-// and those of the handshake itself are left out.
+// appendAnswer appends the answer to an opening handshake that the core has checked. The application's
+// header cannot break it: line breaks become spaces, and invalid names and those of the handshake itself
+// are left out.
 func appendAnswer(b []byte, key, extension, subprotocol string, header http.Header) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = appendAcceptKey(b, key)
@@ -31,7 +31,7 @@ func appendAnswer(b []byte, key, extension, subprotocol string, header http.Head
 	return append(b, "\r\n"...)
 }
 
-// appendAcceptKey appends what shows that the handshake was understood (RFC 6455, 4.2.2).
+// appendAcceptKey appends the value of Sec-WebSocket-Accept (RFC 6455, section 4.2.2).
 func appendAcceptKey(b []byte, key string) []byte {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.AppendEncode(b, sum[:])
@@ -50,7 +50,8 @@ func appendField(b []byte, name, value string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// isHandshakeField reports whether a field is the engine's to write, or would give the answer a body.
+// isHandshakeField reports whether only the engine may write a field, or whether it would give the
+// answer a body.
 func isHandshakeField(name string) bool {
 	for _, own := range [...]string{
 		"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol",
@@ -63,7 +64,7 @@ func isHandshakeField(name string) bool {
 	return false
 }
 
-// isToken reports whether the text is a token by RFC 9110, 5.6.2.
+// isToken reports whether the text is a token according to RFC 9110, section 5.6.2.
 func isToken(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {

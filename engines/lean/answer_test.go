@@ -29,8 +29,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestHostileHeaders: what the application puts into its header cannot end the answer, add to it,
-// or contradict the handshake.
+// TestHostileHeaders: whatever the application puts into its header, it cannot end the answer, add to it or
+// contradict the handshake.
 func TestHostileHeaders(t *testing.T) {
 	o := terms()
 	o.Subprotocol = "a\r\nX-Evil: 1"
@@ -60,8 +60,7 @@ func TestHostileHeaders(t *testing.T) {
 	c.want(fin|text, "first")
 }
 
-// TestOddRequests: the core has checked the handshake; whatever else a request holds, there is an
-// answer to it.
+// TestOddRequests: the core has checked the handshake; whatever else a request contains, it gets an answer.
 func TestOddRequests(t *testing.T) {
 	for name, r := range map[string]*http.Request{
 		"no header":   {},
@@ -97,7 +96,7 @@ func TestNegotiation(t *testing.T) {
 		{[]string{"permessage-deflate; server_max_window_bits=15"}, accepted + "; server_max_window_bits=15"},
 		{[]string{"foo, bar; x=1, permessage-deflate"}, accepted},
 		{[]string{"foo", "permessage-deflate"}, accepted},
-		// The second offer is what the client makes do with.
+		// The second offer is the fallback of the client.
 		{[]string{"permessage-deflate; server_max_window_bits=10, permessage-deflate"}, accepted},
 		{[]string{"permessage-deflate; server_max_window_bits=10", "permessage-deflate; server_max_window_bits=15"}, accepted + "; server_max_window_bits=15"},
 
@@ -132,8 +131,8 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// TestHostileOffers takes headers as large as net/http lets them be. In quadratic time each of them
-// would take minutes.
+// TestHostileOffers uses headers as large as net/http allows. In quadratic time each of them would take
+// minutes.
 func TestHostileOffers(t *testing.T) {
 	const size = 1 << 20
 	for _, unit := range []string{

@@ -12,7 +12,7 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// echoing is a server that sends every message back, and the client's end of it.
+// echoing makes a server that sends every message back, and returns the client's end.
 func echoing(t testing.TB, engine core.WebSocketEngine) net.Conn {
 	t.Helper()
 	near, far := tcpPair(t)
@@ -49,7 +49,7 @@ func echoing(t testing.TB, engine core.WebSocketEngine) net.Conn {
 	return far
 }
 
-// TestAllocationBudget: a message costs one allocation, its data, from the network to the network.
+// TestAllocationBudget: a message costs one allocation, for its data, from reading it to writing it.
 func TestAllocationBudget(t *testing.T) {
 	budget := 1.0
 	if poolsDrop() {
@@ -70,7 +70,7 @@ func TestAllocationBudget(t *testing.T) {
 	}
 }
 
-// BenchmarkEcho has messages go to a server and back over TCP, several at once.
+// BenchmarkEcho sends messages to a server and back over TCP, several at once.
 func BenchmarkEcho(b *testing.B) {
 	for _, size := range []int{128, 4096, 65536, 1_000_000} {
 		for _, inFlight := range []int{1, 16} {
@@ -86,7 +86,7 @@ func BenchmarkEcho(b *testing.B) {
 					b.ReportAllocs()
 					b.ResetTimer()
 					for n := 0; n < b.N; n += inFlight {
-						if len(out) > 100_000 { // more than the network takes at once
+						if len(out) > 100_000 { // more than the network accepts at once
 							go func() { _, _ = conn.Write(out) }()
 						} else {
 							_, _ = conn.Write(out)
@@ -101,7 +101,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 }
 
-// repeated brings the same frames for ever.
+// repeated is a connection that delivers the same frames for ever.
 type repeated struct {
 	frames []byte
 	at     int
@@ -113,7 +113,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkReadMessage is without the network.
+// BenchmarkReadMessage does not use the network.
 func BenchmarkReadMessage(b *testing.B) {
 	for _, size := range []int{16, 128, 4096, 65536, 1_000_000} {
 		for name, engine := range map[string]core.WebSocketEngine{"lean": lean.New(), "fastws": fastws.New()} {
@@ -135,7 +135,7 @@ func BenchmarkReadMessage(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendMessage is without the network, sixteen frames to a flush.
+// BenchmarkAppendMessage does not use the network; it flushes every sixteen frames.
 func BenchmarkAppendMessage(b *testing.B) {
 	for _, size := range []int{16, 128, 4096} {
 		for name, engine := range map[string]core.WebSocketEngine{"lean": lean.New(), "fastws": fastws.New()} {
@@ -157,7 +157,7 @@ func BenchmarkAppendMessage(b *testing.B) {
 	}
 }
 
-// BenchmarkAccept is the opening handshake, with permessage-deflate and without.
+// BenchmarkAccept measures the opening handshake, with and without permessage-deflate.
 func BenchmarkAccept(b *testing.B) {
 	for name, engine := range map[string]core.WebSocketEngine{"lean": lean.New(), "fastws": fastws.New()} {
 		for _, deflate := range []bool{false, true} {

@@ -13,16 +13,16 @@ import (
 
 const (
 	defaultThreshold = 1024
-	firstInflated    = 4096     // what an inflater has room for itself
+	firstInflated    = 4096     // the size of an inflater's own buffer
 	keptDeflated     = 64 << 10 // larger buffers are left to the garbage collector
 
-	// What RFC 7692, 7.2.1 has the sender cut off, and after it an empty last block, so that the
-	// data has an end.
+	// syncTail is what the sender removes according to RFC 7692, section 7.2.1. finalTail adds an empty
+	// last block, so that the data has an end.
 	syncTail  = "\x00\x00\xff\xff"
 	finalTail = syncTail + "\x01\x00\x00\xff\xff"
 )
 
-// threshold returns the least size of a message that is compressed.
+// threshold returns the size from which messages are compressed.
 func threshold(o *core.DeflateOptions) int {
 	if o.Threshold == 0 {
 		return defaultThreshold
@@ -30,7 +30,7 @@ func threshold(o *core.DeflateOptions) int {
 	return o.Threshold
 }
 
-// level returns a level that there is.
+// level returns a valid compression level.
 func level(o *core.DeflateOptions) int {
 	if o.Level == 0 {
 		return flate.BestSpeed
@@ -59,8 +59,8 @@ func (e *Engine) returnDeflater(d *deflater, level int) {
 	}
 }
 
-// deflate returns data as the payload of a compressed message, until the next call. It returns
-// false when that would not be smaller.
+// deflate returns data as the payload of a compressed message, valid until the next call. It returns
+// false if that is not smaller.
 func (d *deflater) deflate(data []byte) ([]byte, bool) {
 	d.out.Reset()
 	d.w.Reset(&d.out)
@@ -77,9 +77,9 @@ type inflater struct {
 	first [firstInflated]byte
 }
 
-// inflate returns the message that payload is the compressed form of, in a slice of its own, which
-// never has room for more than the connection's limit and one byte. An inflater is borrowed only
-// when all the payload is there, so that slow clients hold none.
+// inflate decompresses payload into a new slice, which never has room for more than the connection's
+// limit and one byte. An inflater is borrowed only once the whole payload has arrived, so that slow
+// clients hold none.
 func (c *connection) inflate(payload []byte) ([]byte, error) {
 	f, ok := c.deflate.engine.inflaters.Get().(*inflater)
 	if !ok {
@@ -118,7 +118,7 @@ func (f *inflater) inflate(limit int) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if len(data) <= len(f.first) { // it may still be the inflater's
+	if len(data) <= len(f.first) { // it may still be the inflater's buffer
 		return append(make([]byte, 0, len(data)), data...), nil
 	}
 	return data, nil

@@ -26,7 +26,7 @@ func totalAlloc() uint64 {
 	return m.TotalAlloc
 }
 
-// dial connects a client of the sibling's library, by its own opening handshake.
+// dial connects a client of the other engine's library, with its own opening handshake.
 func dial(t *testing.T, o core.WebSocketOptions) (core.WebSocketConn, *websocket.Conn) {
 	t.Helper()
 	near, far := tcpPair(t)
@@ -61,7 +61,7 @@ func dial(t *testing.T, o core.WebSocketOptions) (core.WebSocketConn, *websocket
 	return server, client
 }
 
-// TestDeflateBothWays has the sibling's library at the other end.
+// TestDeflateBothWays uses the other engine's library at the other end.
 func TestDeflateBothWays(t *testing.T) {
 	o := terms()
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
@@ -100,7 +100,7 @@ func noise(size int) string {
 	return string(b)
 }
 
-// TestWhatIsCompressed: from the threshold on, when it is allowed, and if it helps.
+// TestWhatIsCompressed: messages are compressed from the threshold on, if allowed, and if it helps.
 func TestWhatIsCompressed(t *testing.T) {
 	text1000, text1024 := strings.Repeat("a", 1000), strings.Repeat("a", 1024)
 	for name, test := range map[string]struct {
@@ -147,7 +147,7 @@ func compressed(t testing.TB, data string) string {
 	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }
 
-// TestCompressedInput has what the sibling's client never sends.
+// TestCompressedInput sends input that the other engine's client never sends.
 func TestCompressedInput(t *testing.T) {
 	o := terms()
 	o.Deflate = new(core.DeflateOptions)
@@ -172,12 +172,12 @@ func TestCompressedInput(t *testing.T) {
 	}
 	c.send(frame(fin|rsv1|binaryData, "\x00"))
 	wantMessage(t, server, "", true)
-	// No context is kept: what refers to an earlier message is corrupt.
+	// No context is kept: data that refers to an earlier message is corrupt.
 	c.send(frame(fin|rsv1|text, "\xf2\x00\x11\x00\x00"))
 	wantError(t, server, false, 1007)
 }
 
-// TestMessagesAreTheCallers: what was delivered does not change when more is.
+// TestMessagesAreTheCallers: a delivered message does not change when more are delivered.
 func TestMessagesAreTheCallers(t *testing.T) {
 	o := terms()
 	o.Deflate = new(core.DeflateOptions)
@@ -206,7 +206,7 @@ func TestMessagesAreTheCallers(t *testing.T) {
 	}
 }
 
-// TestInflatedLimit: the limit holds for what comes out, to the byte.
+// TestInflatedLimit: the limit applies to the inflated data, to the byte.
 func TestInflatedLimit(t *testing.T) {
 	for _, limit := range []int{1, 2, 1000, 4095, 4096, 4097, 8192, 300_000} {
 		o := terms()
@@ -223,7 +223,7 @@ func TestInflatedLimit(t *testing.T) {
 // TestDeflateBomb: 100 KB that become 100 MB, in one frame and in many, cost no more than the limit.
 func TestDeflateBomb(t *testing.T) {
 	million := compressed(t, strings.Repeat("\x00", 1_000_000)) + "\x00\x00\xff\xff"
-	bomb := strings.Repeat(million, 100) // blocks end on a byte here, and may follow each other
+	bomb := strings.Repeat(million, 100) // each block ends at a byte boundary, so blocks can be concatenated
 	var fragments []string
 	first := byte(rsv1 | binaryData)
 	for rest := bomb; rest != ""; rest = rest[min(len(rest), 100):] {
@@ -245,8 +245,8 @@ func TestDeflateBomb(t *testing.T) {
 	}
 }
 
-// TestPooledCompressorsLeakNothing: what one message leaves behind in a pooled compressor or buffer
-// does not show in the next.
+// TestPooledCompressorsLeakNothing: data that one message leaves in a pooled compressor or buffer does not
+// appear in the next.
 func TestPooledCompressorsLeakNothing(t *testing.T) {
 	o := terms()
 	o.Deflate = &core.DeflateOptions{Threshold: -1}

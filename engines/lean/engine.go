@@ -2,14 +2,14 @@
 //
 //	srv, err := core.NewServer(core.Config{WebSocketEngine: lean.New()})
 //
-// A connection at rest holds no buffer and no compressor, only a small struct; a message costs one
-// allocation, its data. Frames are read and written here, directly from and into the buffers that
-// connections borrow; github.com/gobwas/ws knows the rules of RFC 6455 and unmasks.
+// A connection at rest holds no buffer and no compressor, only a small struct. A message costs one
+// allocation, for its data. This package reads and writes frames itself, directly from and into the
+// buffers that connections borrow; github.com/gobwas/ws checks the rules of RFC 6455 and unmasks.
 //
-// What a client can make a connection hold is bounded by what it has sent, not by what it has
-// announced: 4 KiB at first, then four times of what has arrived, and never more than
-// core.WebSocketOptions.MaxMessage, before inflation or after. A message may consist of 16,384
-// frames, the limit of the reference's ws package; with more the connection ends with code 1008.
+// The memory that a client can make a connection hold depends on what it has sent, not on what it has
+// announced: 4 KiB at first, then four times what has arrived, and never more than
+// core.WebSocketOptions.MaxMessage, before inflation or after. A message may consist of 16,384 frames,
+// the limit of the reference's ws package; with more, the connection is closed with code 1008.
 package lean
 
 import (
@@ -36,7 +36,7 @@ type Engine struct {
 // New returns an engine.
 func New() *Engine { return new(Engine) }
 
-// Accept implements core.WebSocketEngine. It never fails. The answer leaves with the first Flush.
+// Accept implements core.WebSocketEngine. It never fails. The answer is sent by the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
 	c := &connection{limit: int(min(o.MaxMessage, math.MaxInt-1))}
 	c.wire.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
@@ -52,22 +52,23 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 
 // connection implements core.WebSocketConn.
 type connection struct {
-	wire    wire.Conn  // frames are appended by the writer and, in answer to what is broken or closed, by the reader
+	wire    wire.Conn  // the writer appends frames, and so does the reader, in answer to broken rules and close frames
 	limit   int        // of a message
 	deflate *deflation // nil unless it was negotiated
 
-	// Of the reading goroutine:
-	err  error               // what ReadMessage ended with, for good
-	head [maxHeaderSize]byte // of the frame that is being read
+	// Used by the reading goroutine only:
+	err  error               // the error of ReadMessage, final
+	head [maxHeaderSize]byte // header of the frame being read
 }
 
-// deflation is what a connection needs that compresses. The others do without: there may be very many.
+// deflation is what only connections with compression need. It is kept apart because there may be very
+// many without.
 type deflation struct {
 	engine  *Engine
 	options *core.DeflateOptions
 }
 
-// Buffered implements core.WebSocketConn. Every byte of input is accounted for, so it is exact
+// Buffered implements core.WebSocketConn. Every byte of input is accounted for, so the result is exact
 // unless more than 4 KiB arrived with the opening handshake.
 func (c *connection) Buffered() bool { return c.wire.Unread() }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// chunks brings data in pieces of the sizes that the bytes of cuts say, again and again.
+// chunks is a connection that delivers data in pieces whose sizes are the bytes of cuts, repeatedly.
 type chunks struct {
 	data, cuts []byte
 	i          int
@@ -39,7 +39,7 @@ type received struct {
 	binary bool
 }
 
-// receive reads until the end and returns what came, pings included, and the error.
+// receive reads until the end and returns everything received, pings included, and the error.
 func receive(t *testing.T, engine core.WebSocketEngine, conn *chunks, limit int64, deflate bool) (got []received, pings []string, err error) {
 	o := terms()
 	o.MaxMessage = limit
@@ -67,8 +67,8 @@ func receive(t *testing.T, engine core.WebSocketEngine, conn *chunks, limit int6
 	return nil, nil, nil
 }
 
-// FuzzReadMessage reads arbitrary bytes in arbitrary pieces: it never panics, it ends, it allocates
-// in proportion to the input, and as far as both engines accept the input they deliver the same.
+// FuzzReadMessage reads arbitrary bytes in arbitrary pieces. Reading never panics, comes to an end, and
+// allocates in proportion to the input; and both engines deliver the same for input that both accept.
 func FuzzReadMessage(f *testing.F) {
 	for _, frames := range []string{
 		"", "\x81", "\x81\x80", frame(fin|text, "hello") + frame(fin|binaryData, pattern(300)),
@@ -90,7 +90,7 @@ func FuzzReadMessage(f *testing.F) {
 		before := totalAlloc()
 		got, pings, err := receive(t, engine, &chunks{data: data, cuts: cuts}, limit, deflate)
 		allocated := totalAlloc() - before
-		// Inflated messages may have the limit each; 64 KiB is what a pool may have to make anew.
+		// Each inflated message may be as large as the limit; a pool may have to allocate 64 KiB again.
 		most := 8*uint64(len(data)) + 256<<10
 		if deflate {
 			most += uint64(len(got)+1) * 3 * uint64(limit)
@@ -114,7 +114,7 @@ func FuzzReadMessage(f *testing.F) {
 	})
 }
 
-// checkEnd: reading ends with the end of the input or with a code that may be sent.
+// checkEnd checks that reading ended with the end of the input or with a valid close code.
 func checkEnd(t *testing.T, err error) {
 	var ws *core.WebSocketError
 	switch {
@@ -158,7 +158,7 @@ func FuzzAppend(f *testing.F) {
 	})
 }
 
-// FuzzNegotiate takes any header: it is answered with what was offered, or not at all.
+// FuzzNegotiate negotiates arbitrary headers: the answer is something that was offered, or nothing.
 func FuzzNegotiate(f *testing.F) {
 	for _, offer := range []string{deflateOffer, "a,b;c", `permessage-deflate; server_max_window_bits="15", x`, ",;=\"", "permessage-deflate"} {
 		f.Add(offer, "")
@@ -179,7 +179,7 @@ func FuzzNegotiate(f *testing.F) {
 	})
 }
 
-// recorded keeps what is written to it.
+// recorded is a connection that keeps what is written to it.
 type recorded struct {
 	scripted
 	out    *bytes.Buffer

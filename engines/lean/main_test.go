@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds every wait for the other side; nothing takes nearly as long unless it is broken.
+// patience limits every wait for the other side; nothing takes nearly that long unless it is broken.
 const patience = 30 * time.Second
 
 const (
@@ -38,14 +38,14 @@ const (
 
 const deflateOffer = "permessage-deflate; client_max_window_bits"
 
-// poolsDrop says that the race detector is on: a sync.Pool then loses a quarter of what it is given,
-// and counts of allocations are those of a worse world.
+// poolsDrop reports whether the race detector is on. Then a sync.Pool drops a quarter of what is put into
+// it, and allocation counts are higher.
 func poolsDrop() bool {
 	info, _ := debug.ReadBuildInfo()
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// terms are options for a test; the fields that a test cares about are set by it.
+// terms returns options for a test, which sets the fields that matter to it.
 func terms() core.WebSocketOptions {
 	return core.WebSocketOptions{
 		MaxMessage: 1_000_000, WriteTimeout: time.Minute,
@@ -53,7 +53,7 @@ func terms() core.WebSocketOptions {
 	}
 }
 
-// events are told to what is not nil.
+// events calls those of its functions that are not nil.
 type events struct {
 	ping func(data []byte)
 	read func()
@@ -71,7 +71,7 @@ func (e events) BeforeRead() {
 	}
 }
 
-// upgrade is an opening handshake as the core hands it to an engine.
+// upgrade returns an opening handshake as the core passes it to an engine.
 func upgrade(offers ...string) *http.Request {
 	h := http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
@@ -92,7 +92,7 @@ func accept(t testing.TB, conn net.Conn, early string, o core.WebSocketOptions, 
 	return server
 }
 
-// client is the other end, as bytes.
+// client is the other end, which reads and writes bytes.
 type client struct {
 	t    testing.TB
 	conn net.Conn
@@ -100,7 +100,7 @@ type client struct {
 	res  *http.Response // the 101
 }
 
-// connect makes a connection over TCP whose opening handshake is done.
+// connect makes a connection over TCP and performs the opening handshake.
 func connect(t testing.TB, o core.WebSocketOptions, offers ...string) (core.WebSocketConn, *client) {
 	t.Helper()
 	near, far := tcpPair(t)
@@ -144,14 +144,14 @@ func flush(t testing.TB, server core.WebSocketConn) {
 	}
 }
 
-// async runs what waits for the other side to read, and returns what becomes of it.
+// async runs a function that waits for the other side to read, and returns a channel with its result.
 func async(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	return done
 }
 
-// goFlush is for more than the network takes at once.
+// goFlush flushes more than the network accepts at once.
 func goFlush(server core.WebSocketConn) <-chan error {
 	return async(func() error {
 		_, err := server.Flush(true)
@@ -166,7 +166,7 @@ func (c *client) send(frames ...string) {
 	}
 }
 
-// next reads one frame of the server's.
+// next reads one frame from the server.
 func (c *client) next() (first byte, payload string) {
 	c.t.Helper()
 	first, payload, err := readFrame(c.r)
@@ -184,7 +184,7 @@ func (c *client) want(first byte, payload string) {
 	}
 }
 
-// readFrame reads a frame that has no mask, of the shortest form.
+// readFrame reads an unmasked frame with the shortest form of its length.
 func readFrame(r io.Reader) (first byte, payload string, err error) {
 	var head [10]byte
 	if _, err := io.ReadFull(r, head[:2]); err != nil {
@@ -216,12 +216,12 @@ func readFrame(r io.Reader) (first byte, payload string, err error) {
 	return head[0], string(data), err
 }
 
-// frame is a client's frame.
+// frame makes a client's frame.
 func frame(first byte, payload string) string {
 	return header(first, uint64(len(payload))) + mask(payload)
 }
 
-// header is that of a client's frame with a length that need not be true.
+// header makes the header of a client's frame, with any length.
 func header(first byte, size uint64) string {
 	b := []byte{first}
 	switch {
@@ -245,7 +245,7 @@ func mask(payload string) string {
 	return string(b)
 }
 
-// wantError asserts that the next message is an error of the engine's, and that it stays.
+// wantError checks that reading the next message fails with an error of the engine, and again with the same.
 func wantError(t *testing.T, server core.WebSocketConn, peer bool, code int) {
 	t.Helper()
 	_, _, err := server.ReadMessage()
@@ -269,5 +269,5 @@ func wantMessage(t *testing.T, server core.WebSocketConn, want string, wantBinar
 	}
 }
 
-// closeFrame is what the server sends to end a connection.
+// closeFrame makes the payload of the close frame that the server sends to end a connection.
 func closeFrame(code uint16) string { return string(binary.BigEndian.AppendUint16(nil, code)) }

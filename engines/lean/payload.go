@@ -2,12 +2,12 @@ package lean
 
 import "github.com/gobwas/ws"
 
-// ahead is how much memory a frame gets on its word alone. From there on its data may grow to four
-// times of what has arrived.
+// ahead is how much memory a frame gets because of its announced length alone. Beyond that, its memory
+// may grow to four times what has arrived.
 const ahead = 4096
 
-// readPayload appends the payload of a frame to data, unmasked. The result does not exceed limit,
-// and has no spare room if the frame is the message.
+// readPayload appends the unmasked payload of a frame to data. The result does not exceed limit, and
+// has no spare capacity if the frame is the whole message.
 func (c *connection) readPayload(data []byte, h ws.Header, limit int) ([]byte, error) {
 	start := len(data)
 	end := start + int(h.Length)
@@ -26,9 +26,9 @@ func (c *connection) readPayload(data []byte, h ws.Header, limit int) ([]byte, e
 	return data, nil
 }
 
-// grow moves data, which is full, to a larger slice, for end bytes as far as they may be trusted to
-// come. Unless those are the whole message the slice doubles at least, so that the time that many
-// small frames take is proportional to their number.
+// grow copies data, which is full, to a larger slice, for as many of the announced end bytes as can be
+// trusted to arrive. Unless these are the whole message, the slice at least doubles, so that the time for
+// many small frames is proportional to their number.
 func grow(data []byte, end, limit int, whole bool) []byte {
 	size := min(int64(end), max(ahead, 4*int64(len(data))))
 	if !whole {

@@ -16,7 +16,7 @@ const (
 	maxFragments    = 16384
 )
 
-// message is what ReadMessage has of a message so far.
+// message is the part of a message that ReadMessage has read so far.
 type message struct {
 	data       []byte
 	fragments  int
@@ -25,10 +25,10 @@ type message struct {
 	complete   bool
 }
 
-// ReadMessage implements core.WebSocketConn. The error stays: later calls return the same one.
+// ReadMessage implements core.WebSocketConn. After an error, later calls return the same one.
 //
-// It waits for frames itself, rather than further down: an idle session's stack is as deep as the
-// wait. By way of ws.ReadHeader it takes 4 KiB instead of 2.
+// It waits for frames itself, rather than in a function further down, because an idle session's stack is
+// as deep as the call that waits. Through ws.ReadHeader it would take 4 KiB instead of 2.
 func (c *connection) ReadMessage() ([]byte, bool, error) {
 	var m message
 	for c.err == nil {
@@ -47,8 +47,8 @@ func (c *connection) ReadMessage() ([]byte, bool, error) {
 	return nil, false, c.err
 }
 
-// readFrame reads the frame of which the first n bytes are in head. It acts upon a control frame,
-// and adds a data frame to the message.
+// readFrame reads the frame whose first n bytes are in head. It handles a control frame, and adds a data
+// frame to the message.
 func (c *connection) readFrame(m *message, n int) error {
 	h, compressed, err := c.readHeader(n, m.fragments > 0)
 	if err != nil {
@@ -79,8 +79,8 @@ func (c *connection) readFrame(m *message, n int) error {
 	return err
 }
 
-// readHeader reads the rest of a header of which the first n bytes are in head, and checks it.
-// Whether the message is compressed is told by its first frame.
+// readHeader reads the rest of a header whose first n bytes are in head, and checks it. compressed is set
+// only for the first frame of a message, which tells whether the message is compressed.
 func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed bool, err error) {
 	b := &c.head
 	if n < ws.MinHeaderSize {
@@ -121,7 +121,7 @@ func (c *connection) readHeader(n int, fragmented bool) (h ws.Header, compressed
 	case 126:
 		h.Length = int64(binary.BigEndian.Uint16(b[2:]))
 	case 127:
-		// A length whose first bit is set is an error by RFC 6455; to this limit it is one too many.
+		// RFC 6455 forbids lengths with the first bit set. Here they are just too large.
 		h.Length = int64(min(binary.BigEndian.Uint64(b[2:]), math.MaxInt64))
 	}
 	copy(h.Mask[:], b[size-len(h.Mask):size])

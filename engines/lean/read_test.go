@@ -14,7 +14,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// sizes are those at which a header, a buffer or a growing slice changes.
+// sizes are those at which the header, the buffer or the growth of a slice changes.
 var sizes = []int{0, 1, 7, 8, 15, 16, 17, 125, 126, 127, 128, 4089, 4090, 4091, 4095, 4096, 4097, 4098, 8192, 16384, 16385,
 	65535, 65536, 65537, 262_144, 262_145, 1_000_000}
 
@@ -46,7 +46,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestLengthsNeedNotBeShort: the reference takes a length in more bytes than it needs, too.
+// TestLengthsNeedNotBeShort: like the reference, it accepts lengths in more bytes than needed.
 func TestLengthsNeedNotBeShort(t *testing.T) {
 	server, c := connect(t, terms())
 	c.send("\x81\xfe\x00\x02"+maskKey+mask("ab"), "\x81\xff\x00\x00\x00\x00\x00\x00\x00\x02"+maskKey+mask("cd"))
@@ -60,7 +60,7 @@ func TestFragments(t *testing.T) {
 	o.Events = events{ping: func(data []byte) { pings = append(pings, string(data)) }}
 	server, c := connect(t, o)
 
-	// Control frames may come between fragments; each side's frames of no length are fine.
+	// Control frames may come between fragments, and frames may be empty.
 	go c.send(
 		frame(ping|fin, "1"), frame(text, "one "), frame(fin|ping, ""), frame(continuation, ""), frame(fin|pong, "unasked"),
 		frame(continuation, "two "), frame(fin|ping, strings.Repeat("x", 125)), frame(fin|continuation, "three"),
@@ -85,7 +85,7 @@ func TestFragments(t *testing.T) {
 	wantMessage(t, server, want+"end", true)
 }
 
-// TestByteAtATime lets every byte arrive alone.
+// TestByteAtATime has every byte arrive alone.
 func TestByteAtATime(t *testing.T) {
 	near := &scripted{r: iotest.OneByteReader(strings.NewReader(
 		frame(fin|text, "hello") + frame(fin|binaryData, pattern(300)) + frame(fin|ping, "p") +
@@ -97,7 +97,7 @@ func TestByteAtATime(t *testing.T) {
 	wantError(t, server, true, 4999)
 }
 
-// TestEarly: frames that were read together with the opening handshake, more than a buffer holds.
+// TestEarly: frames were read together with the opening handshake, more than a buffer holds.
 func TestEarly(t *testing.T) {
 	near, far := tcpPair(t)
 	early := frame(fin|text, "one") + frame(fin|binaryData, pattern(5000)) + frame(fin|text, "three")
@@ -114,7 +114,7 @@ func TestEarly(t *testing.T) {
 	wantMessage(t, server, "three", false)
 }
 
-// TestBuffered: it says yes exactly while there is input that arrived with the last message.
+// TestBuffered: Buffered returns true exactly while there is input left that arrived with the last message.
 func TestBuffered(t *testing.T) {
 	reads := 0
 	o := terms()
@@ -195,10 +195,10 @@ func TestHostileFrames(t *testing.T) {
 				o.Deflate, offers = new(core.DeflateOptions), []string{deflateOffer}
 			}
 			server, far := connect(t, o, offers...)
-			// More follows, that nobody is to read.
+			// More follows, which must not be read.
 			go func() { _, _ = io.WriteString(far.conn, c.frames+frame(fin|text, "after")) }()
 			wantError(t, server, false, c.code)
-			// The core tells the client, and what comes after that is dropped.
+			// The core sends the close frame, and frames after it are dropped.
 			_ = server.AppendClose(c.code, "")
 			_ = server.AppendClose(4000, "")
 			_ = server.AppendMessage([]byte("x"), false, false)
@@ -214,7 +214,7 @@ func TestHostileFrames(t *testing.T) {
 
 const maxFragments = 16384
 
-// TestFloodOfFragments: 16,384 are fine, as in the reference; those of no length count.
+// TestFloodOfFragments: 16,384 are accepted, as in the reference; empty ones count.
 func TestFloodOfFragments(t *testing.T) {
 	server, c := connect(t, terms())
 	go c.send(frame(text, "a"), strings.Repeat(frame(continuation, ""), maxFragments-2), frame(fin|continuation, "b"),
@@ -255,7 +255,7 @@ func TestCloseFrames(t *testing.T) {
 	}
 }
 
-// TestLostConnections: the network's errors come as they are, wherever the stream ends.
+// TestLostConnections: network errors are returned unchanged, wherever the stream ends.
 func TestLostConnections(t *testing.T) {
 	stream := frame(fin|text, pattern(200)) + frame(text, "12") + frame(fin|continuation, pattern(66_000))
 	for _, size := range []int{0, 1, 2, 3, 5, 7, 8, 100, 208, 209, 214, 216, 217, 222, 230, len(stream) - 1} {
@@ -289,7 +289,7 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
-// TestAnnouncedIsNotHeld: clients that announce large messages and send little of them hold little.
+// TestAnnouncedIsNotHeld: clients that announce large messages but send little make the server hold little.
 func TestAnnouncedIsNotHeld(t *testing.T) {
 	const clients, sent = 100, 100
 	waiting := make(chan struct{}, clients*10)
@@ -299,7 +299,7 @@ func TestAnnouncedIsNotHeld(t *testing.T) {
 		o := terms()
 		reads := 0
 		o.Events = events{read: func() {
-			if reads++; reads == 2 { // for what is missing
+			if reads++; reads == 2 { // for the missing rest
 				waiting <- struct{}{}
 			}
 		}}
@@ -332,7 +332,7 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// scripted is a connection that brings what r does and takes everything.
+// scripted is a connection that reads from r and accepts all writes.
 type scripted struct {
 	net.Conn
 	r io.Reader

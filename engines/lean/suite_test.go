@@ -15,8 +15,8 @@ import (
 	"github.com/goengineio/engineio/internal/adaptertest"
 )
 
-// TestSuite is what every adapter passes, with this engine. The suite makes the server itself and
-// adapters bring the default engine, so the adapter here is one for the test.
+// TestSuite runs the suite of the adapters with this engine. The suite makes the server itself, and the
+// adapters use the default engine, so this test has an adapter of its own.
 func TestSuite(t *testing.T) {
 	adaptertest.Run(t, adaptertest.Framework{Name: "lean", Serve: func(t *testing.T, srv *core.Server) string {
 		engine := lean.New()

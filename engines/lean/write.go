@@ -7,14 +7,14 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What the first byte of a frame is made of.
+// Bits of the first byte of a frame.
 const (
 	finBit        = 0x80
 	compressedBit = 0x40
 )
 
-// AppendMessage implements core.WebSocketConn. A message that would not become smaller is sent as
-// it is.
+// AppendMessage implements core.WebSocketConn. A message that compression would not make smaller is sent
+// as it is.
 func (c *connection) AppendMessage(data []byte, binary, compress bool) error {
 	first := finBit | byte(ws.OpText)
 	if binary {
@@ -38,8 +38,8 @@ func (c *connection) AppendFrame(frame []byte) error {
 	return nil
 }
 
-// AppendPong implements core.WebSocketConn. Data of more than 125 bytes, which cannot be that of a
-// ping, is an error.
+// AppendPong implements core.WebSocketConn. Data of more than 125 bytes, which no ping can have, is an
+// error.
 func (c *connection) AppendPong(data []byte) error {
 	if len(data) > ws.MaxControlFramePayloadSize {
 		return ws.ErrProtocolControlPayloadOverflow
@@ -47,8 +47,8 @@ func (c *connection) AppendPong(data []byte) error {
 	return c.append(finBit|byte(ws.OpPong), data)
 }
 
-// AppendClose implements core.WebSocketConn. 1005, which stands for a close frame without code, is
-// taken for 0; a reason is cut to the 123 bytes that fit, between two characters.
+// AppendClose implements core.WebSocketConn. 1005, which stands for a close frame without a code, is
+// treated as 0. A reason is cut to the 123 bytes that fit, between two characters.
 func (c *connection) AppendClose(code int, reason string) error {
 	var body [ws.MaxControlFramePayloadSize]byte
 	n := 0
@@ -60,9 +60,9 @@ func (c *connection) AppendClose(code int, reason string) error {
 	return c.append(finBit|byte(ws.OpClose), body[:n])
 }
 
-// append puts a frame behind what waits, unless there is a close frame already.
+// append adds a frame to those waiting, unless a close frame has been added already.
 //
-// ws.WriteHeader would take an allocation for the header.
+// ws.WriteHeader would allocate memory for the header.
 func (c *connection) append(first byte, data []byte) error {
 	var head [10]byte
 	head[0] = first
@@ -83,7 +83,7 @@ func (c *connection) append(first byte, data []byte) error {
 	return nil
 }
 
-// cut returns what fits of text in n bytes, without half a character at the end.
+// cut returns as much of text as fits into n bytes, without half a character at the end.
 func cut(text string, n int) string {
 	if len(text) <= n {
 		return text

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestFramesLeaveTogether: nothing but Flush writes, and one Flush brings all in their order.
+// TestFramesLeaveTogether: only Flush writes, and one Flush sends all frames in order.
 func TestFramesLeaveTogether(t *testing.T) {
 	var out bytes.Buffer
 	writes := 0
@@ -45,7 +45,7 @@ func TestDataIsCopied(t *testing.T) {
 }
 
 func TestAppendClose(t *testing.T) {
-	long := strings.Repeat("x", 122) + "€" // two bytes too many, of three that belong together
+	long := strings.Repeat("x", 122) + "€" // two bytes too many, of a character of three
 	for name, test := range map[string]struct {
 		code   int
 		reason string
@@ -111,7 +111,7 @@ func TestCloseAndDeadlineFromAnywhere(t *testing.T) {
 	wg.Wait()
 }
 
-// TestFlushThatDoesNotWait: what the network does not take stays for the next Flush.
+// TestFlushThatDoesNotWait: what the network does not accept is left to the next Flush.
 func TestFlushThatDoesNotWait(t *testing.T) {
 	server, c := connect(t, terms())
 	large := pattern(16 << 20)

@@ -18,17 +18,17 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// endpoint is where the engine is mounted; the client's default.
+// endpoint is the path at which the engine is mounted, the client's default.
 const endpoint = "/engine.io"
 
-// An app serves the chat on a listener until Shutdown, which lets running requests finish.
+// An app serves the chat on a listener until Shutdown is called, which lets running requests finish.
 type app interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
 }
 
-// frameworks are the values of -framework: each builds an app that hands the endpoint to the engine
-// and everything else to the page.
+// frameworks has an entry for each value of -framework: a function that builds an app which passes
+// requests for the endpoint to the engine and all others to the page.
 var frameworks = map[string]func(engine *core.Server, page http.Handler) app{
 	"nethttp": func(engine *core.Server, page http.Handler) app {
 		mux := http.NewServeMux()
@@ -41,7 +41,7 @@ var frameworks = map[string]func(engine *core.Server, page http.Handler) app{
 		router := gin.New()
 		eiogin.Mount(router, endpoint, engine)
 		router.NoRoute(func(c *gin.Context) {
-			c.Status(http.StatusOK) // for Gin it is 404 until somebody says otherwise
+			c.Status(http.StatusOK) // in NoRoute, Gin defaults to 404
 			page.ServeHTTP(c.Writer, c.Request)
 		})
 		return httpServer(router)
@@ -60,7 +60,7 @@ var frameworks = map[string]func(engine *core.Server, page http.Handler) app{
 	},
 }
 
-// protocols are what a framework speaks over TLS.
+// protocols returns the application protocols that a framework speaks over TLS.
 func protocols(framework string) []string {
 	if framework == "fiber" {
 		return []string{"http/1.1"}
@@ -68,14 +68,14 @@ func protocols(framework string) []string {
 	return []string{"h2", "http/1.1"}
 }
 
-// httpServer serves the frameworks that stand on net/http.
+// httpServer serves the frameworks that use net/http.
 func httpServer(handler http.Handler) app {
 	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 }
 
 type fiberApp struct {
 	*fiber.App
-	err error // why it cannot serve
+	err error // if not nil, why it cannot serve
 }
 
 func (a fiberApp) Serve(listener net.Listener) error {

@@ -1,13 +1,13 @@
-// Command chat is a chat room in the browser: names, messages and pictures over Engine.IO, with the
-// transport of everybody in plain sight.
+// Command chat is a chat room in the browser: names, messages and pictures over Engine.IO. It shows which
+// transport each person uses.
 //
 //	npm ci --prefix examples/chat
 //	go run ./examples/chat
 //
-// The page /stats plots the server's figures, which /metrics has for Prometheus.
+// The page /stats plots the server's figures; /metrics has them for Prometheus.
 //
-// The chat uses the official client, engine.io-client, as npm installed it; the rest of the page is
-// part of the binary.
+// The chat uses the official client, engine.io-client, as installed by npm; the rest of the page is part
+// of the binary.
 package main
 
 import (
@@ -30,7 +30,8 @@ import (
 	"github.com/goengineio/engineio/examples/internal/selfsigned"
 )
 
-// shutdownTimeout is how long sessions, and then requests, get to end once the program is asked to stop.
+// shutdownTimeout is how long sessions, and then requests, may take to end once the program is asked to
+// stop.
 const shutdownTimeout = 3 * time.Second
 
 func main() {
@@ -39,8 +40,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program until ctx ends; it returns the exit status: 2 for a wrong command line, 1 for
-// everything else that went wrong.
+// run runs the program until ctx ends. It returns the exit status: 2 for a wrong command line, 1 for all
+// other errors.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -118,8 +119,8 @@ func serveUntil(ctx context.Context, engine *core.Server, app app, listener net.
 	return err
 }
 
-// within calls shutdown, and forgives that its time was over first. Clients may have left without a word, and
-// browsers open connections in advance over which nothing ever comes; the end of the process closes those.
+// within calls shutdown, and does not treat running out of time as an error. Clients may have disappeared,
+// and browsers open connections in advance that they never use; those close when the process ends.
 func within(d time.Duration, shutdown func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		// Fiber and fasthttp keep the time of day on goroutines that live as long as the process.
+		// Fiber and fasthttp keep the time on goroutines that live as long as the process.
 		goleak.IgnoreAnyFunction("github.com/gofiber/fiber/v2/utils.StartTimeStampUpdater.func1.1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		// And a stopped server's worker pool notices with its next tick, after 10 s.
@@ -53,8 +53,8 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// TestRunUntilStopped starts the program under every framework and stops it again, while there is a
-// session whose client has left without a word.
+// TestRunUntilStopped starts the program under every framework and stops it again, while there is a session
+// whose client has disappeared.
 func TestRunUntilStopped(t *testing.T) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for framework := range frameworks {

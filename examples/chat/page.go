@@ -16,14 +16,14 @@ import (
 	eioprom "github.com/goengineio/engineio/metrics/prometheus"
 )
 
-// clientBundle is where npm puts the official client, seen from the root of the repository.
+// clientBundle is where npm installs the official client, relative to the root of the repository.
 const clientBundle = "examples/chat/node_modules/engine.io-client/dist/engine.io.esm.min.js"
 
 //go:embed web
 var web embed.FS
 
-// newPage serves the chat's own files, the official client read from the file bundle, and the
-// engine's figures: for Prometheus under /metrics, which the page /stats plots.
+// newPage serves the chat's own files, the official client, which it reads from the file bundle, and the
+// engine's figures: under /metrics for Prometheus, and plotted on the page /stats.
 func newPage(engine *core.Server, bundle string) (http.Handler, error) {
 	client, err := os.ReadFile(bundle)
 	if err != nil {
@@ -55,8 +55,8 @@ func embedded(name string) http.Handler {
 	return file(path.Base(name), content)
 }
 
-// file serves content under headers that let the page run its own scripts only, whatever else
-// should find its way into it.
+// file serves content with headers that let the page run only its own scripts, even if others should be
+// injected into it.
 func file(name string, content []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'self'; img-src 'self' blob: data:")

@@ -13,8 +13,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Limits of what one person may send. A picture travels as base64 over polling, a third larger than
-// it is, and still has to fit into one payload.
+// Limits of what one person may send. Over polling, a picture travels as base64, which makes it a third
+// larger, and it still has to fit into one payload.
 const (
 	maxName    = 24   // characters
 	maxText    = 2000 // characters
@@ -25,12 +25,12 @@ const (
 // pictureTypes are the pictures the room passes on, judged by their content.
 var pictureTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
 
-// A room is the people of the chat. Whatever happens in it is sent under its lock, so that everybody
-// sees everything in the same order, and a picture right after the event that announces it. Sending
-// only appends to the receiver's buffer: a slow receiver holds nobody up.
+// A room has the people of the chat. Events are sent under its lock, so that everybody sees everything in
+// the same order, and a picture right after the event that announces it. Sending only appends to the
+// receiver's buffer, so a slow receiver delays nobody.
 type room struct {
 	mu     sync.Mutex
-	people []*person // who has given a name, in the order they came
+	people []*person // those who have given a name, in the order in which they joined
 	lastID int
 }
 
@@ -41,8 +41,8 @@ type person struct {
 	name string
 }
 
-// A wire is what the room needs of a session. Send fails only for one that is closing: its OnClose,
-// and with it leave, is on the way.
+// A wire is what the room needs of a session. Send fails only if the session is closing; then its OnClose,
+// which calls leave, is about to follow.
 type wire interface {
 	Send(core.Message) error
 	Transport() core.Transport
@@ -63,7 +63,7 @@ type request struct {
 //	left     Name left
 //	said     From wrote Text
 //	picture  From sent a picture of type Text: the next binary message
-//	refused  the receiver's request was not obeyed, Text says why
+//	refused  the receiver's request was refused, Text says why
 type event struct {
 	Type   string  `json:"type"`
 	From   int     `json:"from,omitempty"`
@@ -73,22 +73,22 @@ type event struct {
 	People []entry `json:"people,omitempty"`
 }
 
-// An entry is a person in the list of who is there. The number is the room's own: a session's id
-// would let others speak in its name.
+// An entry is a person in the list of those who are there. The ID is the room's own number: with the
+// session's id, others could use the session.
 type entry struct {
 	ID        int            `json:"id"`
 	Name      string         `json:"name"`
 	Transport core.Transport `json:"transport"`
 }
 
-// open connects a new session with the room; it is the server's OnConnection.
+// open connects a new session to the room; it is the server's OnConnection.
 func (r *room) open(s *core.Socket) {
 	s.OnMessage(func(m core.Message) { r.receive(s, m) })
 	s.OnUpgrade(func(core.Transport) { r.refresh() })
 	s.OnClose(func(core.CloseReason, error) { r.leave(s) })
 }
 
-// receive obeys one message of a page.
+// receive handles one message from a page.
 func (r *room) receive(w wire, m core.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,7 +97,7 @@ func (r *room) receive(w wire, m core.Message) {
 	}
 }
 
-// obey returns why the message cannot be obeyed, or "".
+// obey carries out a message, or returns the reason for refusing it.
 func (r *room) obey(w wire, m core.Message) (refusal string) {
 	from := r.find(w)
 	if m.Binary {
@@ -153,7 +153,7 @@ func (r *room) picture(from *person, data []byte) (refusal string) {
 	return ""
 }
 
-// leave removes a session that has ended; one that never joined leaves without a word.
+// leave removes a session that has ended. If it never joined, nobody is told.
 func (r *room) leave(w wire) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,7 +166,7 @@ func (r *room) leave(w wire) {
 	r.broadcastPeople()
 }
 
-// refresh tells everybody who is there and over which transport.
+// refresh tells everybody who is there, and which transport each uses.
 func (r *room) refresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +191,7 @@ func (r *room) broadcastPeople() {
 	r.broadcast(event{Type: "people", People: entries})
 }
 
-// broadcast sends the event to everybody, the attachments right behind it.
+// broadcast sends the event to everybody, followed directly by the attachments.
 func (r *room) broadcast(e event, attachments ...core.Message) {
 	messages := append([]core.Message{encode(e)}, attachments...)
 	for _, p := range r.people {
@@ -201,12 +201,12 @@ func (r *room) broadcast(e event, attachments ...core.Message) {
 	}
 }
 
-// encode stamps the event with the current time.
+// encode sets the time of the event and encodes it.
 func encode(e event) core.Message {
 	e.At = time.Now().UnixMilli()
 	data, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // strings and numbers only
+		panic(err) // cannot happen with strings and numbers
 	}
 	return core.Message{Data: data}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// tab is a page without a browser: it notes what it is sent, without the times.
+// tab is a page without a browser: it records what it is sent, without the times.
 type tab struct{ got []string }
 
 func (t *tab) Transport() core.Transport { return core.Polling }
@@ -35,7 +35,7 @@ func names(people []entry) (names []string) {
 	return names
 }
 
-// want compares what the tab was sent since the last call.
+// want checks what the tab was sent since the last call.
 func (t *tab) want(tb testing.TB, want ...string) {
 	tb.Helper()
 	if !slices.Equal(t.got, want) {
@@ -49,7 +49,7 @@ func ask(kind, text string) core.Message {
 	return core.Message{Data: data}
 }
 
-// twoTabs is a room with Ada and Grace in it.
+// twoTabs makes a room with Ada and Grace in it.
 func twoTabs(tb testing.TB) (r *room, ada, grace *tab) {
 	r, ada, grace = &room{}, &tab{}, &tab{}
 	r.receive(ada, ask("join", "Ada"))

@@ -2,5 +2,5 @@
 
 package main
 
-// collectOnSignal needs a signal that this system does not have.
+// collectOnSignal does nothing: this system lacks the signal.
 func collectOnSignal() (stop func()) { return func() {} }

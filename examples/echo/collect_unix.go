@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// collectOnSignal returns memory to the system on SIGUSR2, so that it can be measured. The
-// function it returns ends that.
+// collectOnSignal collects garbage and returns memory to the system on SIGUSR2, so that the memory in use
+// can be measured. It does so until stop is called.
 func collectOnSignal() (stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR2)

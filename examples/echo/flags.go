@@ -15,7 +15,7 @@ import (
 	"github.com/goengineio/engineio/engines/lean"
 )
 
-// options are the command line.
+// options are the flags of the command line.
 type options struct {
 	framework       string
 	addr            string
@@ -103,13 +103,13 @@ func (o options) check(rest []string) error {
 	return nil
 }
 
-// engines are the values of -ws-engine; nil is the one that the adapters bring along.
+// engines has an entry for each value of -ws-engine. A nil engine means the default one of the adapters.
 var engines = map[string]func() core.WebSocketEngine{
 	"default": func() core.WebSocketEngine { return nil },
 	"lean":    func() core.WebSocketEngine { return lean.New() },
 }
 
-// allowRequest refuses what -deny-param names, with the parameter's value as the reason.
+// allowRequest refuses requests with the parameter that -deny-param names. Its value is the reason.
 func (o options) allowRequest(r *http.Request) error {
 	if query := r.URL.Query(); query.Has(o.denyParam) {
 		return errors.New(query.Get(o.denyParam))

@@ -21,11 +21,11 @@ import (
 type served struct {
 	serve    func(net.Listener) error
 	shutdown func(context.Context) error
-	// protocols are offered over TLS.
+	// protocols are the application protocols offered over TLS.
 	protocols []string
 }
 
-// frameworks has one line for each value of -framework.
+// frameworks has an entry for each value of -framework.
 var frameworks = map[string]func(path string, srv *core.Server, app *app) served{
 	"nethttp": serveNetHTTP,
 	"gin":     serveGin,
@@ -69,7 +69,7 @@ func serveFiber(path string, srv *core.Server, app *app) served {
 	return served{serve: f.Listener, shutdown: f.ShutdownWithContext, protocols: []string{"http/1.1"}}
 }
 
-// httpServer is common to the frameworks that stand on net/http.
+// httpServer is shared by the frameworks that use net/http.
 func httpServer(handler http.Handler) served {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	return served{serve: server.Serve, shutdown: server.Shutdown, protocols: []string{"h2", "http/1.1"}}

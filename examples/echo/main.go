@@ -2,8 +2,8 @@
 //
 //	go run ./examples/echo -addr 127.0.0.1:4000 -commands
 //
-// With -commands, text messages that begin with "cmd:" make the server do things, and
-// GET /_test/state tells what became of the sessions; see commands.go.
+// With -commands, text messages that begin with "cmd:" are commands to the server, and
+// GET /_test/state reports what happened to the sessions; see commands.go and record.go.
 package main
 
 import (
@@ -74,20 +74,19 @@ func run(ctx context.Context, o options) error {
 	}
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	_ = srv.Shutdown(down) // cuts off what does not end in time
+	_ = srv.Shutdown(down) // cuts off sessions that do not end in time
 	_ = served.shutdown(down)
 	_ = listener.Close() // in case serving had not begun
 	return nil
 }
 
-// app is the application beside the endpoint, and what it knows of the sessions.
+// app is the application beside the endpoint, and what it knows about the sessions.
 type app struct {
 	options options
 	srv     *core.Server
 	record  record
 	suite   suite
-	// upgraded is the same for all sessions: what one does not hold is memory that counts when
-	// very many are idle.
+	// upgraded is shared by all sessions, to save memory when very many of them are idle.
 	upgraded func(core.Transport)
 }
 
@@ -105,7 +104,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// page is the same for every framework.
+// page returns the answer to a request that is not Engine.IO, the same for every framework.
 func (a *app) page(path string) (status int, contentType, body string) {
 	switch {
 	case path == "/":

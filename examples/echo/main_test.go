@@ -31,7 +31,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestCommands runs the program under every framework and has it obey.
+// TestCommands runs the program under every framework and sends it commands.
 func TestCommands(t *testing.T) {
 	for framework := range frameworks {
 		t.Run(framework, func(t *testing.T) {
@@ -115,7 +115,7 @@ func connect(t *testing.T, addr string) *websocket.Conn {
 	for {
 		ws, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/engine.io/?EIO=4&transport=websocket&token=a+b", nil)
 		if err != nil {
-			time.Sleep(time.Millisecond) // it does not listen yet
+			time.Sleep(time.Millisecond) // the program does not listen yet
 			continue
 		}
 		_ = res.Body.Close()
@@ -144,7 +144,7 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// TestRecord: the sessions that ended last are told, the oldest first.
+// TestRecord: the sessions that ended last are reported, the oldest first.
 func TestRecord(t *testing.T) {
 	var r record
 	if text := r.json(0); !strings.Contains(text, `"closed":[]`) {

@@ -11,13 +11,13 @@ import (
 // keptClosed is how many ended sessions are remembered.
 const keptClosed = 500
 
-// record counts what the application was told of its sessions.
+// record counts the events of sessions that the application was told about.
 type record struct {
 	mu       sync.Mutex
 	opened   int
 	upgraded int
-	closed   []closedSession // a ring when it is full
-	oldest   int             // of that
+	closed   []closedSession // a ring buffer once it is full
+	oldest   int             // index of the oldest entry in closed
 }
 
 type closedSession struct {
@@ -38,7 +38,7 @@ func (r *record) upgrade() {
 }
 
 func (r *record) close(sid string, reason core.CloseReason) {
-	closed := closedSession{strings.Clone(sid), reason} // a sid keeps what its session kept of the handshake
+	closed := closedSession{strings.Clone(sid), reason} // the sid shares memory with what the session keeps of the handshake
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.closed) < keptClosed {
@@ -52,7 +52,7 @@ func (r *record) close(sid string, reason core.CloseReason) {
 func (r *record) json(open int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	closed := append([]closedSession{}, r.closed[r.oldest:]...) // not null, even if there are none
+	closed := append([]closedSession{}, r.closed[r.oldest:]...) // not null in JSON, even if there are none
 	closed = append(closed, r.closed[:r.oldest]...)
 	text, err := json.Marshal(struct {
 		Open     int             `json:"open"`

@@ -10,10 +10,10 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// suite is what the engine.io-client package's own tests expect of a server, see -client-suite.
+// suite does what the engine.io-client package's own tests expect of a server; see -client-suite.
 type suite struct {
 	mu    sync.Mutex
-	posts map[string]http.Header // of each session's latest POST
+	posts map[string]http.Header // header of each session's latest POST, by session id
 }
 
 // middleware remembers the headers of POSTs.
@@ -46,7 +46,7 @@ func (u *suite) initialHeaders(h http.Header, _ *http.Request) {
 	}
 }
 
-// answer replies to the messages that are requests; false means that m is none.
+// answer replies to m if it is one of the requests of these tests, and otherwise returns false.
 func (u *suite) answer(s *core.Socket, m core.Message) bool {
 	switch string(m.Data) {
 	case "give binary":

@@ -20,7 +20,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// LogBuffer keeps what is logged, from any goroutine.
+// LogBuffer keeps what is logged. It may be used from any goroutine.
 type LogBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -38,7 +38,7 @@ func (l *LogBuffer) String() string {
 	return l.buf.String()
 }
 
-// Build makes an application on net/http with srv in it, at /engine.io unless a test says otherwise.
+// Build makes an application on net/http that serves srv, at /engine.io unless a test says otherwise.
 type Build func(srv *core.Server) http.Handler
 
 // App is an echo server behind an adapter, and its only client.
@@ -53,7 +53,8 @@ type App struct {
 	client *http.Client
 }
 
-// Start serves what build makes, and checks in the end that nothing was left and nothing logged.
+// Start serves what build makes, and checks at the end of the test that everything shuts down and that
+// nothing was logged.
 func Start(t testing.TB, cfg core.Config, build Build, tune ...func(*http.Server)) *App {
 	t.Helper()
 	a := &App{t: t, client: &http.Client{
@@ -97,7 +98,8 @@ func Start(t testing.TB, cfg core.Config, build Build, tune ...func(*http.Server
 	return a
 }
 
-// unzip decompresses bodies, once, and leaves the header as it came: net/http would hide it.
+// unzip decompresses bodies, once, and leaves the header unchanged; net/http would remove
+// Content-Encoding.
 type unzip struct{ *http.Transport }
 
 func (u unzip) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -124,7 +126,7 @@ func decompressed(res *http.Response) (*http.Response, error) {
 	return res, nil
 }
 
-// pairs makes a header of names and values in turn.
+// pairs makes a header from alternating names and values.
 func pairs(header []string) http.Header {
 	h := make(http.Header)
 	for i := 0; i < len(header); i += 2 {
@@ -133,7 +135,7 @@ func pairs(header []string) http.Header {
 	return h
 }
 
-// Do sends a request and decompresses its answer; header is names and values in turn.
+// Do sends a request and decompresses its answer; header has alternating names and values.
 func (a *App) Do(method, target, body string, header ...string) Answer {
 	a.t.Helper()
 	got := Request(a.t.Context(), a.client, method, "http://"+a.Addr+target, strings.NewReader(body), pairs(header))
@@ -143,7 +145,7 @@ func (a *App) Do(method, target, body string, header ...string) Answer {
 	return got
 }
 
-// Raw sends a GET whose target net/http's client would not leave as it is.
+// Raw sends a GET with exactly this target, which net/http's client might change.
 func (a *App) Raw(target string) Answer {
 	a.t.Helper()
 	conn, r := Connect(a.t, a.Addr, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target, a.Addr))
@@ -162,7 +164,7 @@ func (a *App) Raw(target string) Answer {
 	return got
 }
 
-// Want wants an answer's status and body.
+// Want checks an answer's status and body.
 func (a *App) Want(got Answer, status int, body string) {
 	a.t.Helper()
 	got.Want(a.t, status, body)
@@ -177,7 +179,7 @@ func (a *App) SID(got Answer) string {
 	return SID(a.t, got.Body)
 }
 
-// Dial opens a WebSocket, also where target says polling. It is nil when that was refused.
+// Dial opens a WebSocket, even where target says polling. The WebSocket is nil if it was refused.
 func (a *App) Dial(target string, header ...string) (*WebSocket, Answer) {
 	a.t.Helper()
 	target = "ws://" + a.Addr + strings.Replace(target, "transport=polling", "transport=websocket", 1)
@@ -185,7 +187,7 @@ func (a *App) Dial(target string, header ...string) (*WebSocket, Answer) {
 	if got.Status == 0 {
 		a.t.Fatal(got.Err)
 	}
-	got.Err = nil // a refusal is an answer like others
+	got.Err = nil // a refusal is an answer like any other
 	return ws, got
 }
 
@@ -222,7 +224,7 @@ func (s Session) Post(body string, header ...string) Answer {
 	return s.Do("POST", s.Target, body, header...)
 }
 
-// Echo sends a packet and wants it back.
+// Echo sends a packet and checks that it comes back.
 func (s Session) Echo(packet string, header ...string) {
 	s.t.Helper()
 	s.t.Logf("echo of %.20s", packet)

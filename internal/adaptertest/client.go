@@ -1,5 +1,5 @@
-// Package adaptertest is the suite that every adapter passes: what a client sees over the network
-// must not depend on the framework. Beside it stands what the adapters' own tests share.
+// Package adaptertest is the test suite that every adapter passes: what a client sees over the network
+// must not depend on the framework. It also has code that the adapters' own tests share.
 package adaptertest
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Patience bounds every wait; nothing takes nearly as long unless it is broken.
+// Patience limits every wait; nothing takes nearly that long unless it is broken.
 const Patience = 30 * time.Second
 
-// SendBack has the sessions of cfg's server send every message back. Each session goes to sockets
+// SendBack makes the sessions of cfg's server send every message back. Each session is sent to sockets
 // once OnConnection has run, and the reason for its end to closed.
 func SendBack(cfg *core.Config) (sockets <-chan *core.Socket, closed <-chan core.CloseReason) {
 	opens, ends := make(chan *core.Socket, 1000), make(chan core.CloseReason, 1000)
@@ -38,7 +38,7 @@ func SendBack(cfg *core.Config) (sockets <-chan *core.Socket, closed <-chan core
 	return opens, ends
 }
 
-// Answer is what a request brought.
+// Answer is the answer to a request.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -46,7 +46,7 @@ type Answer struct {
 	Err    error
 }
 
-// Want wants a status and a body; "*" is any body.
+// Want checks the status and the body; "*" stands for any body.
 func (a Answer) Want(t testing.TB, status int, body string) {
 	t.Helper()
 	if a.Err != nil || a.Status != status || body != "*" && a.Body != body {
@@ -54,7 +54,7 @@ func (a Answer) Want(t testing.TB, status int, body string) {
 	}
 }
 
-// Request sends a request, with the names of its header as they are spelled.
+// Request sends a request, with the names of header fields spelled as they are in header.
 func Request(ctx context.Context, client *http.Client, method, target string, body io.Reader, header http.Header) Answer {
 	r, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
@@ -87,19 +87,19 @@ func SID(t testing.TB, packet string) string {
 	return open.SID
 }
 
-// WebSocket is the client's end of one.
+// WebSocket is the client's end of a WebSocket.
 type WebSocket struct {
 	Conn *websocket.Conn
 	t    testing.TB
 }
 
-// Dial opens a WebSocket. It is nil when it was refused, and the answer tells how.
+// Dial opens a WebSocket. It is nil if it was refused; then the answer tells how.
 func Dial(t testing.TB, dialer *websocket.Dialer, target string, header http.Header) (*WebSocket, Answer) {
 	t.Helper()
 	conn, res, err := dialer.DialContext(t.Context(), target, header)
 	var a Answer
 	if res != nil {
-		a = read(res) // nothing that belongs to the WebSocket
+		a = read(res) // reads nothing that belongs to the WebSocket
 	}
 	a.Err = err
 	if err != nil {
@@ -117,14 +117,14 @@ func (ws *WebSocket) Send(text string) {
 	}
 }
 
-// Next returns the next frame, or how the WebSocket ended.
+// Next returns the next message, or the error with which the WebSocket ended.
 func (ws *WebSocket) Next() (string, error) {
 	_ = ws.Conn.SetReadDeadline(time.Now().Add(Patience))
 	_, data, err := ws.Conn.ReadMessage()
 	return string(data), err
 }
 
-// Want wants the next frame to be text.
+// Want checks that the next message is text.
 func (ws *WebSocket) Want(text string) {
 	ws.t.Helper()
 	if got, err := ws.Next(); err != nil || got != text {
@@ -132,7 +132,7 @@ func (ws *WebSocket) Want(text string) {
 	}
 }
 
-// WantClosed wants one of the close codes after whatever else arrives.
+// WantClosed checks that the WebSocket is closed with one of the codes, whatever arrives before.
 func (ws *WebSocket) WantClosed(codes ...int) {
 	ws.t.Helper()
 	for {
@@ -145,7 +145,7 @@ func (ws *WebSocket) WantClosed(codes ...int) {
 	}
 }
 
-// Await receives from c, within Patience.
+// Await receives from c within Patience.
 func Await[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
@@ -157,8 +157,8 @@ func Await[T any](t testing.TB, c <-chan T) T {
 	}
 }
 
-// Connect sends text on a connection of its own to host:port and returns it with a reader. Nothing on
-// it takes longer than Patience, and it ends with the test.
+// Connect opens a connection to host:port, sends text on it, and returns it with a reader. All of its
+// operations end within Patience, and it is closed at the end of the test.
 func Connect(t testing.TB, addr, text string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
@@ -173,7 +173,7 @@ func Connect(t testing.TB, addr, text string) (net.Conn, *bufio.Reader) {
 	return conn, bufio.NewReader(conn)
 }
 
-// bench is a served echo application and a client of it.
+// bench is an echo application that is being served, and a client of it.
 type bench struct {
 	t       *testing.T
 	srv     *core.Server
@@ -216,7 +216,7 @@ func (b *bench) post(query, body string) Answer {
 	return b.do(http.MethodPost, query, body, http.Header{"Content-Type": {"text/plain;charset=UTF-8"}})
 }
 
-// goGet polls on a goroutine.
+// goGet polls on a goroutine of its own.
 func (b *bench) goGet(query string) <-chan Answer {
 	c := make(chan Answer, 1)
 	go func() { c <- b.get(query) }()
@@ -230,21 +230,21 @@ func (b *bench) want(a Answer, status int, body string) {
 
 const poll4 = "EIO=4&transport=polling"
 
-// open makes a polling session and returns the query of its requests.
+// open opens a polling session and returns the query of its requests.
 func (b *bench) open() (query string, s *core.Socket) {
 	b.t.Helper()
 	sid := SID(b.t, b.get(poll4).Body)
 	return poll4 + "&sid=" + sid, Await(b.t, b.sockets)
 }
 
-// dial opens a WebSocket; the answer tells how a refused one was refused.
+// dial opens a WebSocket; if it is refused, the answer tells how.
 func (b *bench) dial(query string, header http.Header) (*WebSocket, Answer) {
 	b.t.Helper()
 	dialer := &websocket.Dialer{HandshakeTimeout: Patience, EnableCompression: true}
 	return Dial(b.t, dialer, strings.Replace(b.url, "http", "ws", 1)+"?"+query, header)
 }
 
-// raw sends bytes on a connection of its own and returns it with a reader.
+// raw opens a connection, sends text on it, and returns it with a reader.
 func (b *bench) raw(text string) (net.Conn, *bufio.Reader) {
 	b.t.Helper()
 	u, err := url.Parse(b.url)

@@ -16,8 +16,9 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// What follows are tests that frameworks on net/http share, but for the application, which build makes
-// with the framework's own means. Like the suite's they are no helpers: a failure names their line.
+// The tests below are shared by the frameworks on net/http. Only the application differs, which build
+// makes with the framework's own means. Like those of the suite they do not call t.Helper: a failure
+// names a line in this file.
 
 // Paths as clients may send them to an endpoint at /engine.io.
 var (
@@ -32,8 +33,8 @@ var (
 	}
 )
 
-// WantPaths wants an endpoint at prefix+"/engine.io" to serve its path forms, but for those of which
-// exempt says that they are not its own, and all others to be answered with one of the statuses.
+// WantPaths checks that an endpoint at prefix+"/engine.io" serves the forms of its path, except those for
+// which exempt returns true, and that all other paths are answered with one of the statuses.
 func (a *App) WantPaths(prefix string, exempt func(path string, got Answer) bool, statuses ...int) {
 	a.t.Helper()
 	for _, path := range served {
@@ -55,8 +56,8 @@ func (a *App) WantPaths(prefix string, exempt func(path string, got Answer) bool
 	}
 }
 
-// TestParameters wants the endpoint at /:a/:b/engine.io: what a parameter stands for is one segment
-// that is what it seems to be.
+// TestParameters expects the endpoint at /:a/:b/engine.io. It checks that a parameter stands for exactly
+// one segment, which is not empty, not a dot segment and hides no slash.
 func TestParameters(t testing.TB, build Build) {
 	a := Start(t, core.Config{}, build)
 	for path, want := range map[string]bool{
@@ -81,7 +82,7 @@ func TestParameters(t testing.TB, build Build) {
 	}
 }
 
-// TestMethods wants the endpoint to be asked whatever the method is, also one of the others.
+// TestMethods checks that requests reach the endpoint whatever their method, including the others given.
 func TestMethods(t testing.TB, build Build, others ...string) {
 	a := Start(t, core.Config{}, build)
 	for _, method := range append([]string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}, others...) {
@@ -91,10 +92,10 @@ func TestMethods(t testing.TB, build Build, others ...string) {
 	}
 }
 
-// Origin is the one that CORS middleware in tests allows.
+// Origin is the origin that CORS middleware in tests allows.
 const Origin = "https://app.example"
 
-// UnwrapOnly is a net/http middleware whose writer has nothing but an Unwrap method.
+// UnwrapOnly is net/http middleware whose writer adds only an Unwrap method.
 func UnwrapOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(unwrapWriter{w}, r)
@@ -105,13 +106,13 @@ type unwrapWriter struct{ http.ResponseWriter }
 
 func (w unwrapWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Middleware is what a client notices of the middleware around the endpoint.
+// Middleware says what a client notices of the middleware around the endpoint.
 type Middleware struct {
 	CORS      bool // allows Origin
 	NoUpgrade bool
 }
 
-// TestMiddleware has a client do everything behind the middleware of the application.
+// TestMiddleware has a client use every feature behind the middleware of the application.
 func TestMiddleware(t testing.TB, build Build, m Middleware) {
 	a := Start(t, core.Config{}, build)
 	header := []string{"Origin", Origin, "Accept-Encoding", "gzip"}
@@ -160,7 +161,8 @@ func TestMiddleware(t testing.TB, build Build, m Middleware) {
 	ws.Want("4pong")
 }
 
-// TestLogNames wants the log to name what is in the way of a WebSocket, an http.TimeoutHandler.
+// TestLogNames checks that the log names the type that is in the way of a WebSocket, that of
+// http.TimeoutHandler.
 func TestLogNames(t testing.TB, build Build) {
 	log := new(LogBuffer)
 	cfg := core.Config{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
@@ -174,10 +176,10 @@ func TestLogNames(t testing.TB, build Build) {
 
 const clientIP = "203.0.113.9"
 
-// forwarded is what a proxy adds.
+// forwarded is the header that a proxy adds.
 var forwarded = []string{"X-Forwarded-For", clientIP}
 
-// TestOptions wants what middleware knows to reach AllowRequest and the sessions at target: the
+// TestOptions checks that values from middleware reach AllowRequest and the sessions at target: the
 // forwarded address, the values of the context and those of the path.
 func TestOptions(t testing.TB, build Build, target string, values map[any]any, path map[string]string) {
 	allowed := make(chan *http.Request, 2)
@@ -213,9 +215,9 @@ func TestOptions(t testing.TB, build Build, target string, values map[any]any, p
 	polling.Echo("4hello")
 }
 
-// TestNoOptions wants forwarded addresses not to be believed, and values of the context to be there
-// all the same: key is 7. The application sends the remote address of a request to peer and knows a
-// "user", whom nobody asked for.
+// TestNoOptions checks that forwarded addresses are not trusted, and that the values of the request's
+// context are available nevertheless: key is 7. The application sends the remote address of a request to
+// peer, and sets a "user" that no option asks for.
 func TestNoOptions(t testing.TB, build Build, peer <-chan string, key any) {
 	s := Start(t, core.Config{}, build).Open("/engine.io/", forwarded...).Socket
 	if want := Await(t, peer); s.RemoteAddr() != want {
@@ -229,15 +231,15 @@ func TestNoOptions(t testing.TB, build Build, peer <-chan string, key any) {
 	}
 }
 
-// TestUntrustedProxy wants the peer's address where the application asks for the client's, but trusts
-// no proxy.
+// TestUntrustedProxy checks that RemoteAddr is the peer's address if the application asks for the
+// client's but trusts no proxy.
 func TestUntrustedProxy(t testing.TB, build Build) {
 	if s := Start(t, core.Config{}, build).Open("/engine.io/", forwarded...).Socket; s.RemoteAddr() != "127.0.0.1" {
 		t.Error("remote address", s.RemoteAddr())
 	}
 }
 
-// TestAllowRequest has AllowRequest let in Ann alone; the application knows the "user" from X-User.
+// TestAllowRequest has an AllowRequest that admits only Ann; the application takes the "user" from X-User.
 func TestAllowRequest(t testing.TB, build Build) {
 	a := Start(t, core.Config{AllowRequest: func(r *http.Request) error {
 		if r.Context().Value("user") != "ann" {
@@ -251,7 +253,7 @@ func TestAllowRequest(t testing.TB, build Build) {
 	a.Open("/engine.io/", "X-User", "ann").Echo("4hello")
 }
 
-// TestLongPolls wants polls to last longer than the server's timeouts.
+// TestLongPolls checks that polls can last longer than the server's timeouts.
 func TestLongPolls(t testing.TB, build Build) {
 	a := Start(t, core.Config{PingInterval: 600 * time.Millisecond}, build, func(hs *http.Server) {
 		hs.ReadTimeout, hs.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
@@ -264,7 +266,7 @@ func TestLongPolls(t testing.TB, build Build) {
 	s.Echo("4hello", "Accept-Encoding", "gzip")
 }
 
-// TestLeaveDuringPoll wants the session of a client that hangs up to end.
+// TestLeaveDuringPoll checks that the session of a client that hangs up ends.
 func TestLeaveDuringPoll(t testing.TB, build Build) {
 	a := Start(t, core.Config{}, build)
 	s := a.Open("/engine.io/")
@@ -275,7 +277,7 @@ func TestLeaveDuringPoll(t testing.TB, build Build) {
 	}
 }
 
-// TestShutdown ends the sessions and then, with stop, the HTTP server that a.Addr belongs to.
+// TestShutdown shuts down the sessions and then, with stop, the HTTP server at a.Addr.
 func TestShutdown(t testing.TB, a *App, stop func(context.Context) error) {
 	ws := a.Open("/engine.io/").Upgrade()
 	s := a.Open("/engine.io/")

@@ -19,14 +19,15 @@ import (
 // Framework is one row of the suite's table.
 type Framework struct {
 	Name string
-	// Serve mounts srv at /engine.io on a free loopback port, beside an application that answers
-	// every path that is not Engine.IO's with 404 or 200 and without "sid" in its body, until the
-	// test ends. It returns http://host:port.
+	// Serve serves srv at /engine.io on a free loopback port until the test ends, beside an application
+	// that answers all paths that are not Engine.IO's with 404 or 200 and without "sid" in the body.
+	// It returns http://host:port.
 	Serve func(t *testing.T, srv *core.Server) string
 	// RedirectsDoubleSlash: the router answers /engine.io// with a redirect to /engine.io/ before
 	// any handler sees it, as http.ServeMux does.
 	RedirectsDoubleSlash bool
-	// BuffersBodies: a handler is called when all of a body is there, or too much, as by fasthttp.
+	// BuffersBodies: a handler is called only when the whole body has arrived, or too much of it, as in
+	// fasthttp.
 	BuffersBodies bool
 }
 
@@ -53,7 +54,7 @@ func Run(t *testing.T, f Framework) {
 		{"Unsent", testUnsent},
 		{"Shutdown", testShutdown},
 	}
-	if !f.BuffersBodies { // otherwise nobody knows of a request whose body is not complete
+	if !f.BuffersBodies { // otherwise the handler does not see a request whose body is not complete
 		tests = append(tests, test{"UnfinishedPosts", testUnfinishedPosts})
 	}
 	for _, test := range tests {
@@ -74,7 +75,7 @@ func testPaths(t *testing.T, f Framework) {
 			continue
 		}
 		before := b.srv.Len()
-		// Raw, since clients of net/http tidy paths up.
+		// Raw, since net/http's client cleans paths.
 		_, r := b.raw("GET " + path + "?" + poll4 + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		data, _ := io.ReadAll(r)
 		ok := strings.HasPrefix(string(data), "HTTP/1.1 200") && strings.Contains(string(data), `0{"sid"`)
@@ -90,7 +91,7 @@ func testPolling(t *testing.T, f Framework) {
 	poll := b.goGet(query)
 	b.want(b.post(query, "4hello\x1ebAQID\x1e4€😀"), 200, "ok")
 	got := Await(t, poll)
-	for strings.Count(got.Body, "\x1e") < 2 { // the first reply may have left alone
+	for strings.Count(got.Body, "\x1e") < 2 { // the first reply may have been sent alone
 		more := b.get(query)
 		b.want(more, 200, "*")
 		got.Body += "\x1e" + more.Body
@@ -158,7 +159,7 @@ func testBodies(t *testing.T, f Framework) {
 	}
 }
 
-// testUnfinishedPosts: what a client has begun to send counts.
+// testUnfinishedPosts checks that POSTs count before their bodies are complete.
 func testUnfinishedPosts(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{})
 	for _, begun := range []string{
@@ -219,7 +220,7 @@ func testErrors(t *testing.T, f Framework) {
 			t.Errorf("%s: %d %q", query, a.Status, a.Body)
 		}
 	}
-	// An upgrade that is none by RFC 6455 is answered, not hijacked.
+	// An upgrade request that RFC 6455 does not allow is answered, not hijacked.
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	for _, c := range []struct{ method, query, header, body, version string }{
 		{"GET", "", key + "Sec-WebSocket-Version: 13\r\n", "", ""},
@@ -300,7 +301,7 @@ func testOrigins(t *testing.T, f Framework) {
 	b.want(b.do("GET", poll4+"&j=0", "", foreign), 403, `{"code":4,"message":"Forbidden"}`)
 	b.want(b.do("GET", poll4+"&j=0", "", http.Header{"Sec-Fetch-Site": {"cross-site"}}), 403, "*")
 	b.want(b.do("GET", poll4+"&j=0", "", http.Header{"Referer": {"http://evil.example/x"}}), 403, "*")
-	b.want(b.do("GET", poll4, "", foreign), 200, "*") // what the browser makes of it is CORS's business
+	b.want(b.do("GET", poll4, "", foreign), 200, "*") // whether the browser lets the page read it is up to CORS
 }
 
 func testLeaveDuringPoll(t *testing.T, f Framework) {
@@ -320,8 +321,8 @@ func testLeaveDuringPoll(t *testing.T, f Framework) {
 	}
 }
 
-// waitForPoll returns when a poll of the session is waiting on the server. It cannot be seen from
-// outside, so it gives the request a moment.
+// waitForPoll returns when a poll of the session is waiting on the server. That cannot be seen from
+// outside, so it just gives the request a moment.
 func waitForPoll(b *bench) {
 	b.t.Helper()
 	time.Sleep(50 * time.Millisecond)
@@ -331,7 +332,7 @@ func testKeepAlive(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{})
 	query, s := b.open()
 	conn, r := b.raw("")
-	for i := range 20 { // polls, woken ones and others, and POSTs on one connection
+	for i := range 20 { // polls that wait and polls that do not, and POSTs, on one connection
 		text := fmt.Sprint("n", i)
 		if i%2 == 0 {
 			_ = s.Send(core.Text(text))

@@ -84,7 +84,7 @@ func testUpgrade(t *testing.T, f Framework) {
 	}
 }
 
-// testEarlyFrames sends the first frames together with the request for the upgrade.
+// testEarlyFrames sends the first frames together with the upgrade request.
 func testEarlyFrames(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{})
 	_, s := b.open()
@@ -105,7 +105,7 @@ func testEarlyFrames(t *testing.T, f Framework) {
 	}
 }
 
-// testHostileFrames sends what RFC 6455 forbids: only that session ends, with a fitting code.
+// testHostileFrames sends frames that RFC 6455 forbids: only that session ends, with the right code.
 func testHostileFrames(t *testing.T, f Framework) {
 	b := newBench(t, f, core.Config{MaxPayload: 1000})
 	for name, c := range map[string]struct {
@@ -158,8 +158,8 @@ func testHostileFrames(t *testing.T, f Framework) {
 	b.want(b.post(query, "4still served"), 200, "ok")
 }
 
-// testUnsent cuts a client off that has not read: what it still finds on its connection, and what the
-// session says was never handed over, is everything, with nothing twice.
+// testUnsent cuts off a client that has not read. The messages that the client still finds on its
+// connection and those that the session reports as unsent are together all messages, with none twice.
 func testUnsent(t *testing.T, f Framework) {
 	unsent := make(chan int, 1)
 	b := newBench(t, f, core.Config{OnConnection: func(s *core.Socket) {
@@ -174,7 +174,7 @@ func testUnsent(t *testing.T, f Framework) {
 		}
 	}
 	waiting := int64(-1)
-	for now := s.Buffered(); now != waiting; now = s.Buffered() { // until the connection takes no more
+	for now := s.Buffered(); now != waiting; now = s.Buffered() { // until the connection accepts no more
 		waiting = now
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -14,19 +14,19 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// An advisory says from which version on a module is free of what the advisory is about.
+// An advisory says which version of a module first has the fix.
 type advisory struct {
 	module string
 
-	// fixed is the version with the fix. Before it come those with a backport, each of which counts
-	// for its own minor version alone.
+	// fixed ends with the first version that has the fix. Before it come versions with a backport, each
+	// of which counts only for its own minor version.
 	fixed []string
 
 	ids string
 }
 
-// What was known when it was last looked up, of modules that are required here or are likely to be
-// one day. `make vuln` asks the database itself.
+// goAdvisories are the advisories known when they were last looked up, for modules that are required here
+// or are likely to be one day. `make vuln` queries the database itself.
 var goAdvisories = []advisory{
 	{"github.com/gin-contrib/cors", []string{"v1.6.0"}, "CVE-2019-25211: wildcards in origins"},
 	{"github.com/gin-gonic/gin", []string{"v1.6.0"}, "CVE-2020-36567: lines injected into the log"},
@@ -79,7 +79,7 @@ var goAdvisories = []advisory{
 	{"google.golang.org/protobuf", []string{"v1.33.0"}, "CVE-2024-24786: endless loop in protojson"},
 }
 
-// The same for npm packages: those that serve pages or stand on the other end in tests.
+// npmAdvisories are the same for npm packages: those that serve pages, or are the other end in tests.
 var npmAdvisories = []advisory{
 	{"cookie", []string{"v0.7.0"}, "CVE-2024-47764, GHSA-pxg6-pf52-xh8x: injection into cookies"},
 	{"engine.io", []string{"v3.6.1", "v6.6.7"}, "CVE-2022-41940, CVE-2023-31125, CVE-2026-59725: crashes, connections held open"},
@@ -92,8 +92,8 @@ var npmAdvisories = []advisory{
 	{"xmlhttprequest-ssl", []string{"v1.6.2"}, "CVE-2020-28502: code injection"},
 }
 
-// Packages that may stay at a version that has advisories, by lock file and place, and why. An entry
-// that nothing needs any more fails.
+// excused has packages that may stay at a version with advisories, by lock file and place, and the reason.
+// An entry that is no longer needed fails.
 var excused = map[string]string{
 	"integration_test/js/package-lock.json node_modules/eioc4/node_modules/ws": "engine.io-client 4 asks for ws 7.4; it only ever talks to the server under test",
 	"integration_test/js/package-lock.json node_modules/eioc5/node_modules/ws": "engine.io-client 5 asks for ws 7.4; it only ever talks to the server under test",
@@ -102,7 +102,7 @@ var excused = map[string]string{
 func TestGoAdvisories(t *testing.T) {
 	for _, path := range filesNamed(t, "go.mod") {
 		if strings.HasPrefix(filepath.ToSlash(path), "bench/floor/") {
-			continue // what others are measured against stays as it was measured; it serves loopback only
+			continue // the floor servers stay as they were measured; they serve loopback only
 		}
 		data, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
@@ -143,7 +143,7 @@ func TestNPMAdvisories(t *testing.T) {
 	}
 }
 
-// TestAdvisories shows that the tables are in order and that versions are told apart by them.
+// TestAdvisories checks the tables, and that safe and unsafe versions are told apart.
 func TestAdvisories(t *testing.T) {
 	for _, a := range slices.Concat(goAdvisories, npmAdvisories) {
 		for _, v := range a.fixed {
@@ -199,15 +199,15 @@ func TestAdvisories(t *testing.T) {
 	}
 }
 
-// has tells whether a version has the fix. One that is not a version has not.
+// has reports whether a version has the fix. An invalid version has not.
 func (a advisory) has(version string) bool {
 	return semver.Compare(version, a.fixed[len(a.fixed)-1]) >= 0 || slices.ContainsFunc(a.fixed, func(fixed string) bool {
 		return semver.MajorMinor(version) == semver.MajorMinor(fixed) && semver.Compare(version, fixed) >= 0
 	})
 }
 
-// judgeGoMod tells which modules that a go.mod, named from root on, requires lack a fix, and which
-// are replaced by something else than a folder of this repository.
+// judgeGoMod returns complaints about the modules that a go.mod requires and that lack a fix, and about
+// those replaced by anything but a folder of this repository. name is the path of the go.mod from root.
 func judgeGoMod(name string, data []byte) (complaints []string, err error) {
 	f, err := modfile.Parse(name, data, nil)
 	if err != nil {
@@ -230,7 +230,7 @@ func judgeGoMod(name string, data []byte) (complaints []string, err error) {
 	return complaints, nil
 }
 
-// judgeLock tells which packages of a package-lock.json lack a fix, by file and place.
+// judgeLock returns complaints about the packages of a package-lock.json that lack a fix, by file and place.
 func judgeLock(name string, data []byte) (complaints map[string]string, err error) {
 	var lock struct {
 		Packages map[string]struct{ Name, Version string }
@@ -256,7 +256,7 @@ func judgeLock(name string, data []byte) (complaints map[string]string, err erro
 	return complaints, nil
 }
 
-// filesNamed lists the files of the repository that have a name, with slashes, below root.
+// filesNamed lists the files of the repository with this name, as slash-separated paths below root.
 func filesNamed(t *testing.T, name string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

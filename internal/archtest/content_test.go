@@ -12,15 +12,15 @@ import (
 	"testing"
 )
 
-// What no file of the repository may contain: it is cloned to other machines, behind other
-// registries. (The patterns do not match themselves.)
+// unwanted is what no file of the repository may contain, since the repository is cloned to other
+// machines, behind other registries. (The patterns do not match themselves.)
 var unwanted = map[string]*regexp.Regexp{
 	"a path of one machine":      regexp.MustCompile(`(^|[^\w.~/-])/(work|root|Users)[/]\w`),
 	"the address of a registry":  regexp.MustCompile(`registry\.npmjs\.org|registry\.yarnpkg\.com|proxy\.golang\.org|sum\.golang\.org|deb\.debian\.org|security\.debian\.org`),
 	"the address of some mirror": regexp.MustCompile(`(GOPROXY|GONOSUMDB|npm_config_registry)=\S|^registry[ ]*=|//[\w.-]+/:_auth`),
 }
 
-// A lock file that names where each package was downloaded from ties `npm ci` to that place.
+// resolved matches a download address in a lock file, which would tie `npm ci` to that place.
 var resolved = regexp.MustCompile(`"resolved": "https?[:]`)
 
 func TestContent(t *testing.T) {
@@ -31,7 +31,7 @@ func TestContent(t *testing.T) {
 		}
 		name := entry.Name()
 		if entry.IsDir() {
-			// What .gitignore keeps out of the repository.
+			// .gitignore keeps these out of the repository.
 			if slices.Contains([]string{".git", "node_modules", "bin", "artifacts"}, name) {
 				return filepath.SkipDir
 			}
@@ -61,8 +61,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// TestComplaints shows that the patterns find what they are there to find, and leave URLs and
-// relative paths alone.
+// TestComplaints checks that the patterns find what they should, and leave URLs and relative paths alone.
 func TestComplaints(t *testing.T) {
 	for _, tt := range []struct {
 		name, line string
@@ -83,7 +82,7 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
-// complaints tells what a file should not contain, each with its line.
+// complaints returns what a file should not contain but does, each with its line.
 func complaints(name string, data []byte) (found []string) {
 	lock := strings.HasSuffix(name, "-lock.json") || name == "npm-shrinkwrap.json"
 	for i, line := range bytes.Split(data, []byte("\n")) {

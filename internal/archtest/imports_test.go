@@ -17,25 +17,24 @@ const (
 	root   = "../.."
 )
 
-// An arrow says what the packages in a folder, and below it, may depend on. Test files are free.
+// An arrow says what the packages in a folder and below it may depend on. Test files are exempt.
 type arrow struct {
 	dir string
 
-	// imports is what the package may import itself besides the standard library: a path means
-	// that package and those below it. Packages of this module are written without their module.
+	// imports lists what the packages may import directly, besides the standard library: a path means
+	// that package and those below it. Packages of this module are written without the module path.
 	imports []string
 
-	// closed extends imports to all that is reached through other packages: nothing comes in
-	// by the back door.
+	// closed extends imports to all indirect dependencies.
 	closed bool
 
-	// never may not be reached at all, not even through others; it counts for the standard
-	// library too. A path means exactly that package.
+	// never lists packages that must not be dependencies, not even indirect ones. It applies to the
+	// standard library too. A path means exactly that package.
 	never []string
 }
 
-// A new package gets its line here and its rule in .golangci.yml, whose depguard says the same
-// file by file while one writes.
+// A new package gets a line here and a rule in .golangci.yml, where depguard checks the same file by file
+// while you write.
 var arrows = []arrow{
 	{dir: "parser", closed: true, never: []string{"net", "net/http"}},
 	{dir: "core", imports: []string{"parser", "github.com/rs/cors"}, closed: true},
@@ -62,17 +61,17 @@ const (
 
 var frameworks = []string{gin, echo, fiber}
 
-// free lists the folders whose packages need no arrow: programs, tests and, below internal,
-// what only tests use. An internal package that an arrow reaches needs an arrow of its own.
+// free lists the folders whose packages need no arrow: programs, tests and, below internal, packages that
+// only tests use. An internal package that is a dependency of an arrow's folder needs an arrow of its own.
 var free = []string{"examples", "integration_test", "internal"}
 
-// Files for other systems have imports as well.
+// systems are checked one by one, since files for other systems have imports too.
 var systems = []string{"linux", "darwin", "windows"}
 
 func TestArrows(t *testing.T) {
 	for _, a := range arrows {
 		if !hasPackage(t, filepath.Join(root, filepath.FromSlash(a.dir))) {
-			continue // on the way, but not there yet
+			continue // does not exist yet
 		}
 		for _, system := range systems {
 			t.Run(a.dir+"/"+system, func(t *testing.T) {
@@ -84,7 +83,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestCheck shows that the check above finds what it is there to find.
+// TestCheck checks that check finds what it should.
 func TestCheck(t *testing.T) {
 	std := func(path string) pkg { return pkg{ImportPath: path, Standard: true} }
 	for name, tt := range map[string]struct {
@@ -110,7 +109,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestEveryPackageHasAnArrow fails for a package that nobody has decided about.
+// TestEveryPackageHasAnArrow fails for a package that has no arrow and is not free.
 func TestEveryPackageHasAnArrow(t *testing.T) {
 	for _, p := range list(t, "linux", "-e", "./...") {
 		path := local(p.ImportPath)
@@ -120,8 +119,8 @@ func TestEveryPackageHasAnArrow(t *testing.T) {
 	}
 }
 
-// check tells what is wrong with the packages that those of the arrow's folder depend on,
-// themselves included. What they reach is told only when all that they import is right.
+// check returns complaints about deps, the packages of the arrow's folder and all their dependencies. It
+// complains about indirect dependencies only if all direct imports are right.
 func (a arrow) check(deps []pkg) (complaints []string) {
 	standard := map[string]bool{}
 	for _, p := range deps {
@@ -154,12 +153,12 @@ func (a arrow) check(deps []pkg) (complaints []string) {
 	return complaints
 }
 
-// decided tells whether a package of this module has an arrow.
+// decided reports whether a package of this module has an arrow.
 func decided(path string) bool {
 	return slices.ContainsFunc(arrows, func(a arrow) bool { return within(path, a.dir) })
 }
 
-// local is the path as arrows write it.
+// local returns the path as it is written in arrows.
 func local(importPath string) string {
 	return strings.TrimPrefix(importPath, module+"/")
 }
@@ -176,7 +175,7 @@ func without(list []string, item string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == item })
 }
 
-// pkg is what this test reads of `go list -json`.
+// pkg has the fields of `go list -json` that these tests use.
 type pkg struct {
 	ImportPath string
 	Standard   bool
@@ -214,7 +213,7 @@ func list(t *testing.T, system string, args ...string) []pkg {
 	}
 }
 
-// hasPackage tells whether there is Go code, tests apart, in dir or below it.
+// hasPackage reports whether there is Go code, other than tests, in dir or below it.
 func hasPackage(t *testing.T, dir string) bool {
 	t.Helper()
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {

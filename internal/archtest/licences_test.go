@@ -15,22 +15,22 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// What a user of this module has to keep to: permissive licences, and of those that ask for
-// changes back the one that does so file by file. Names are those of SPDX.
+// allowedLicences are the licences, by SPDX name, that users of this module may have to comply with:
+// permissive ones, and of the copyleft licences the one that applies file by file.
 var allowedLicences = []string{"MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "MPL-2.0"}
 
-// leastKnown is how much of a licence file, in percent of its words, has to be text of a licence
-// that is known. The rest are names and a sentence on what the file is about; a clause that takes
-// something back would be more.
+// leastKnown is how much of a licence file, in percent of its words, must be text of a known licence. The
+// rest may be names and a sentence on what the file is about; an additional clause that restricts the
+// licence would be longer.
 const leastKnown = 90
 
-// A file with the licence of the folder it is in and of those below.
+// licenceFile matches the name of a file with the licence of its folder and of those below.
 var licenceFile = regexp.MustCompile(`(?i)^(un)?licen[cs]e|^copying`)
 
-// TestLicences reads the licences of all modules that are linked into a package or a test of this
-// one, on each system, from the module cache. It needs no network once they are in there.
+// TestLicences checks the licences of all modules that are linked into a package or test of this module, on
+// each system. It reads them from the module cache, and needs no network once the modules are there.
 func TestLicences(t *testing.T) {
-	files := map[string]map[string]bool{} // of each module, a licence for a part of it included
+	files := map[string]map[string]bool{} // by module, including licences for parts of it
 	for _, system := range systems {
 		for _, p := range list(t, system, "-deps", "-test", "./...") {
 			if p.Module == nil || p.Module.Main {
@@ -68,8 +68,8 @@ func TestLicences(t *testing.T) {
 	}
 }
 
-// TestShippedLicences reads what the npm packages of the examples say of themselves: a page serves
-// them to its visitors. Nothing is to be checked where they are not installed.
+// TestShippedLicences checks the licences that the npm packages of the examples declare, since a page serves
+// these packages to its visitors. There is nothing to check if they are not installed.
 func TestShippedLicences(t *testing.T) {
 	packages, err := filepath.Glob(filepath.Join(root, "examples", "*", "node_modules"))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestShippedLicences(t *testing.T) {
 	}
 }
 
-// TestJudge shows that licences nobody has allowed are noticed.
+// TestJudge checks that licences that are not allowed are noticed.
 func TestJudge(t *testing.T) {
 	own, err := os.ReadFile(filepath.Join(root, "LICENSE"))
 	if err != nil {
@@ -138,7 +138,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// judgeText tells what is wrong with the text of a licence file.
+// judgeText returns what is wrong with the text of a licence file, or "".
 func judgeText(text []byte) string {
 	found := licensecheck.Scan(text)
 	for _, m := range found.Match {
@@ -152,8 +152,8 @@ func judgeText(text []byte) string {
 	return ""
 }
 
-// judgePackage tells what is wrong with the licence that a package.json names. Old ones have an
-// object, or several.
+// judgePackage returns what is wrong with the licence that a package.json names, or "". Old files name it as
+// an object, or name several.
 func judgePackage(data []byte) string {
 	var p struct {
 		License  json.RawMessage
@@ -186,7 +186,7 @@ func judgePackage(data []byte) string {
 	return ""
 }
 
-// licenceFiles lists the licence files of dir and of the folders above it, up to root.
+// licenceFiles lists the licence files in dir and in the folders above it, up to root.
 func licenceFiles(root, dir string) (files []string, err error) {
 	if rel, err := filepath.Rel(root, dir); err != nil || !filepath.IsLocal(rel) {
 		return nil, errors.Join(fmt.Errorf("%s is not in %s", dir, root), err)
@@ -208,7 +208,7 @@ func licenceFiles(root, dir string) (files []string, err error) {
 	}
 }
 
-// isPackage tells whether a file is the package.json of a package, not of a folder inside of it.
+// isPackage reports whether a file is the package.json of a package, and not of a folder inside one.
 func isPackage(path string) bool {
 	parts := strings.Split(filepath.ToSlash(path), "/")
 	n := len(parts) - 1

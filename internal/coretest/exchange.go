@@ -1,5 +1,5 @@
-// Package coretest drives a core.Server without a network: an Exchange and a WebSocket in memory,
-// fit for testing/synctest.
+// Package coretest drives a core.Server without a network, through an Exchange and a WebSocket in memory
+// that work with testing/synctest.
 package coretest
 
 import (
@@ -22,7 +22,7 @@ type Client struct {
 	Header http.Header // sent with every request
 }
 
-// Answer is a request under way or answered.
+// Answer is a request that is under way, or its answer.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -38,7 +38,7 @@ func (a *Answer) Wait() *Answer {
 	return a
 }
 
-// Answered reports whether the answer is there.
+// Answered reports whether the answer has arrived.
 func (a *Answer) Answered() bool {
 	select {
 	case <-a.done:
@@ -48,7 +48,7 @@ func (a *Answer) Answered() bool {
 	}
 }
 
-// Leave is the client's closing its connection.
+// Leave closes the client's connection.
 func (a *Answer) Leave() { a.gone() }
 
 // Get begins a GET.
@@ -204,7 +204,7 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	return nil
 }
 
-// once is a channel that is closed once.
+// once is a channel that can be closed more than once.
 type once struct {
 	c    chan struct{}
 	once sync.Once

@@ -12,8 +12,8 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Engine is a WebSocket engine without frames: the connection that Client.WebSocket hands in is
-// both sides of it.
+// Engine is a WebSocket engine without a wire format: the connection that Client.WebSocket passes in is
+// both ends of the WebSocket.
 type Engine struct{}
 
 // Accept implements core.WebSocketEngine.
@@ -26,7 +26,7 @@ func (Engine) Accept(conn net.Conn, _ []byte, _ *http.Request, o core.WebSocketO
 	return ws, nil
 }
 
-// Frame is what one side sent: a message, or a close frame.
+// Frame is what one side sent: a message, a ping or pong, or a close frame.
 type Frame struct {
 	Text   string // of a text message, or the bytes of a binary one
 	Binary bool
@@ -35,11 +35,11 @@ type Frame struct {
 	Code   int
 }
 
-// WebSocket is a connection in memory. Its upper-case methods are the client's.
+// WebSocket is a connection in memory. Methods that do not implement core.WebSocketConn are the client's.
 type WebSocket struct {
 	net.Conn // never used
 	options  core.WebSocketOptions
-	arrived  chan struct{} // has an element as long as in has some
+	arrived  chan struct{} // holds an element while in is not empty
 	closed   once
 
 	mu       sync.Mutex
@@ -94,7 +94,7 @@ func (w *WebSocket) send(f Frame) {
 	w.arrival()
 }
 
-// arrival is called with mu locked, in being not empty.
+// arrival is called with mu locked, when in is not empty.
 func (w *WebSocket) arrival() {
 	select {
 	case w.arrived <- struct{}{}:
@@ -102,7 +102,7 @@ func (w *WebSocket) arrival() {
 	}
 }
 
-// receive takes the first of the frames that have arrived.
+// receive removes and returns the first frame that has arrived.
 func (w *WebSocket) receive() (f Frame) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,7 +113,7 @@ func (w *WebSocket) receive() (f Frame) {
 	return f
 }
 
-// Cut closes the connection without a word.
+// Cut closes the connection without a close frame.
 func (w *WebSocket) Cut() { w.closed.close() }
 
 // Done is closed when the connection is.
@@ -127,8 +127,8 @@ func (w *WebSocket) Stall(stalled bool) {
 	w.change()
 }
 
-// Next waits for the next frame from the server; false when the connection is closed and nothing
-// is left.
+// Next waits for the next frame from the server. It returns false when the connection is closed and no
+// frame is left.
 func (w *WebSocket) Next() (Frame, bool) {
 	for {
 		w.mu.Lock()
@@ -153,7 +153,7 @@ func (w *WebSocket) Next() (Frame, bool) {
 	}
 }
 
-// Flushes returns how many writes brought something to the network.
+// Flushes returns how many writes sent something.
 func (w *WebSocket) Flushes() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -27,7 +27,7 @@ type Engine struct {
 }
 
 const (
-	// What the library buffers itself: input stays in wire's buffers, so the least it takes will do.
+	// The library's own buffers. Input stays in wire's buffers, so the library's minimum is enough.
 	libraryReadBuffer  = 128
 	libraryWriteBuffer = 4096
 )
@@ -38,14 +38,14 @@ func New() *Engine {
 		ReadBufferSize:  libraryReadBuffer,
 		WriteBufferSize: libraryWriteBuffer,
 		WriteBufferPool: new(sync.Pool),
-		CheckOrigin:     func(*http.Request) bool { return true }, // the core has decided already
+		CheckOrigin:     func(*http.Request) bool { return true }, // the core has already checked it
 	}}
 	e.deflate = e.plain
 	e.deflate.EnableCompression = true
 	return e
 }
 
-// upgrader returns the one that agrees to what o offers.
+// upgrader returns an Upgrader that agrees to what o offers.
 func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
 	u := &e.plain
 	if o.Deflate != nil {
@@ -59,14 +59,14 @@ func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
 	return u
 }
 
-// Accept implements core.WebSocketEngine. The 101 is on the network after the first Flush.
+// Accept implements core.WebSocketEngine. The 101 is sent by the first Flush.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
 	wireLimit := o.MaxMessage
 	if o.Deflate != nil {
 		wireLimit = permessage.WireLimit(o.MaxMessage)
 		answer := permessage.Negotiate(r.Header["Sec-Websocket-Extensions"])
 		if answer == "" || strings.Contains(answer, "server_max_window_bits") {
-			o.Deflate = nil // the library would agree to what nobody keeps, or without saying to what
+			o.Deflate = nil // the library would agree to terms that it does not keep, or omit them from its answer
 		}
 	}
 	c := &connection{engine: e, limit: o.MaxMessage, deflate: o.Deflate}
@@ -95,7 +95,7 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 		wired.Consumed(frameSize(len(data)))
 		return nil
 	})
-	ws.SetCloseHandler(func(int, string) error { // who may write answers
+	ws.SetCloseHandler(func(int, string) error { // the core answers it, when it may write
 		c.closed.Store(true)
 		return nil
 	})
@@ -104,10 +104,10 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 	return c, nil
 }
 
-// hijacked is a ResponseWriter of which only the connection can be had.
+// hijacked is a ResponseWriter that can only be hijacked.
 type hijacked struct {
 	conn   net.Conn
-	answer *bufio.ReadWriter // of no use to the library but for the buffer of its Writer
+	answer *bufio.ReadWriter // the library uses only the buffer of its Writer
 	header http.Header
 }
 

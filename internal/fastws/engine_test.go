@@ -20,7 +20,7 @@ import (
 	"github.com/goengineio/engineio/internal/fastws"
 )
 
-// events is called for pings.
+// events has the function that is called for pings.
 type events func(data []byte)
 
 func (e events) OnPing(data []byte) { e(data) }
@@ -29,7 +29,7 @@ func (events) BeforeRead() {}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// connect makes a connection over a pipe: the server's end, and a client.
+// connect makes a connection over a pipe and returns the server's end and a client.
 func connect(t *testing.T, limit int64) (core.WebSocketConn, *websocket.Conn, chan string) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -124,7 +124,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// What is announced is refused at once: the client may never send it.
+// Too large a length is refused when it is announced: the client may never send the data.
 func TestAnnouncedLimit(t *testing.T) {
 	for _, length := range []uint64{11, 1 << 31, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
 		server, client, _ := connect(t, 10)
@@ -138,13 +138,13 @@ func TestAnnouncedLimit(t *testing.T) {
 	}
 }
 
-// The library agrees to every offer; of those it cannot keep it must not hear.
+// The library agrees to every offer, so it must not see those whose terms it does not keep.
 func TestOffersNobodyKeeps(t *testing.T) {
 	for offer, agreed := range map[string]bool{
 		"permessage-deflate; client_max_window_bits":                        true,
 		"permessage-deflate; server_max_window_bits=10":                     false,
 		"permessage-deflate; server_max_window_bits=10, permessage-deflate": true,
-		"permessage-deflate; server_max_window_bits=15":                     false, // would have to be said
+		"permessage-deflate; server_max_window_bits=15":                     false, // the answer would have to confirm it
 		"permessage-deflate; unknown":                                       false,
 	} {
 		near, far := net.Pipe()
@@ -208,7 +208,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// However the frames are cut up, a message that is there is read without waiting for more.
+// However the input is split, a message that has arrived is read without waiting for more.
 func TestPieces(t *testing.T) {
 	frame := func(data string) string {
 		return "\x81" + string([]byte{0x80 | byte(len(data))}) + "\x00\x00\x00\x00" + data

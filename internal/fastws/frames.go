@@ -10,24 +10,24 @@ import (
 	"github.com/goengineio/engineio/internal/wire"
 )
 
-// maxFragments is how many frames a message may consist of: as many as in the reference's ws package.
+// maxFragments is how many frames a message may consist of, the limit of the reference's ws package.
 const maxFragments = 16384
 
-// input is what the library reads from. It looks at the frames that pass, for what the library does not
-// mind: messages in any number of fragments, close frames of one byte, and RSV1 where it means nothing.
+// input is what the library reads from. It checks the frames passing through for errors that the library
+// accepts: messages in any number of fragments, close frames of one byte, and RSV1 where it has no meaning.
 type input struct {
 	wire.Conn
 	broken *core.WebSocketError // what the next Read fails with
 
-	payload   uint64 // bytes of the frame at hand that are still to come
-	fragments uint16 // of the message at hand
-	have      uint8  // bytes in header
+	payload   uint64 // bytes of the current frame that are still to come
+	fragments uint16 // of the current message
+	have      uint8  // number of bytes in header
 	header    [10]byte
 }
 
 var _ net.Conn = (*input)(nil)
 
-// Read returns what comes before a frame that breaks a rule, and then the error.
+// Read returns the bytes before a frame that breaks a rule, and then the error.
 func (in *input) Read(p []byte) (int, error) {
 	if in.broken != nil {
 		return 0, in.broken
@@ -42,7 +42,7 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pass returns how many bytes there are before a frame that breaks a rule.
+// pass checks the frames in p and returns how many bytes come before one that breaks a rule.
 func (in *input) pass(p []byte) int {
 	for i := 0; i < len(p); {
 		if in.payload > 0 {
@@ -64,7 +64,7 @@ func (in *input) pass(p []byte) int {
 	return len(p)
 }
 
-// headerSize is without the mask, which is left to the payload.
+// headerSize does not include the mask, which counts as payload.
 func (in *input) headerSize() uint8 {
 	if in.have < 2 {
 		return 2
@@ -78,7 +78,7 @@ func (in *input) headerSize() uint8 {
 	return 2
 }
 
-// check begins a frame of which the header is there.
+// check begins a frame whose header is complete.
 func (in *input) check() *core.WebSocketError {
 	first, size := in.header[0], uint64(in.header[1]&0x7f)
 	switch size {
@@ -87,7 +87,7 @@ func (in *input) check() *core.WebSocketError {
 	case 127:
 		size = binary.BigEndian.Uint64(in.header[2:])
 	}
-	in.payload = size + 4 // of a length that is none, the library knows more
+	in.payload = size + 4 // with the mask; the library itself refuses invalid lengths
 	final, rsv1, kind := first&0x80 != 0, first&0x40 != 0, int(first&0xf)
 	switch {
 	case rsv1 && kind != websocket.TextMessage && kind != websocket.BinaryMessage:

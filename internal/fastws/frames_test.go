@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// masked makes a client's frame; the mask is zero.
+// masked makes a client's frame with a mask of zeros.
 func masked(first byte, n int) string {
 	header := []byte{first}
 	switch {
@@ -20,7 +20,7 @@ func masked(first byte, n int) string {
 	return string(header) + "\x00\x00\x00\x00" + strings.Repeat("\x88\x81", n)[:n] // looks like frames
 }
 
-// However the input is cut up, what breaks no rule passes, and the input ends where the last frame does.
+// However the input is split, frames that break no rule pass, and the input ends after the last of them.
 func TestSoundFrames(t *testing.T) {
 	stream := masked(0x81, 0) + masked(0x82, 1) + masked(0x89, 125) + masked(0x01, 126) + masked(0x8a, 0) + masked(0x00, 3) + masked(0x80, 300) +
 		masked(0xc1, 5) + masked(0x88, 0) + masked(0x88, 2) + masked(0x82, 70_000)
@@ -57,13 +57,13 @@ func TestBrokenFrames(t *testing.T) {
 			in := new(input)
 			n := in.pass(stream[:cut])
 			n += in.pass(stream[cut:])
-			// A header that came in two pieces has passed with the first one.
+			// If a header came in two pieces, the first one has already passed.
 			if in.broken == nil || in.broken.Code != c.code || n != max(cut, len(c.sound)) {
 				t.Errorf("%s, cut at %d: %d bytes of %d, %v", name, cut, n, len(c.sound), in.broken)
 			}
 		}
 	}
-	in := new(input) // one fragment less, and again
+	in := new(input) // one fragment less than the limit, and then again
 	for range 2 {
 		if in.pass([]byte(begun + strings.Repeat(masked(0x00, 0), maxFragments-3) + masked(0x80, 0))); in.broken != nil {
 			t.Error(in.broken)

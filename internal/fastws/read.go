@@ -13,8 +13,8 @@ const scratchSize = 4096
 
 // ReadMessage implements core.WebSocketConn.
 func (c *connection) ReadMessage() ([]byte, bool, error) {
-	// The library would wait for a message deep down, and the stack of an idle session is as large
-	// as the wait is deep: 4 KiB instead of 2.
+	// Wait here: the library would wait for a message deep in its call stack, and an idle session's
+	// stack would then take 4 KiB instead of 2.
 	if c.deflate == nil && !c.wire.Left() {
 		if err := c.wire.Await(); err != nil {
 			return nil, false, c.readError(err)
@@ -36,8 +36,8 @@ func (c *connection) readMessage() ([]byte, bool, error) {
 	return data, kind == websocket.BinaryMessage, nil
 }
 
-// readAll reads one message into a slice of its own. The limit counts inflated bytes; the
-// library's own would count those on the wire.
+// readAll reads one message into a new slice. The limit applies to inflated bytes; the library's own
+// limit applies to bytes on the wire.
 func (c *connection) readAll(r io.Reader) ([]byte, error) {
 	scratch, ok := c.engine.scratch.Get().(*[scratchSize]byte)
 	if !ok {
@@ -51,7 +51,7 @@ func (c *connection) readAll(r io.Reader) ([]byte, error) {
 			return nil, core.ErrTooLarge
 		}
 		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)] // moves to a larger slice
+			data = append(data, 0)[:len(data)] // copies to a larger slice
 		}
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
@@ -71,8 +71,8 @@ func (c *connection) readAll(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// frameSize is the length of an unfragmented client frame with n bytes of payload. The length of a
-// message that was compressed is not known, so such connections cannot tell what is unread.
+// frameSize returns the length of an unfragmented client frame with n bytes of payload. The length of a
+// compressed message is not known, so connections with compression cannot tell exactly what is unread.
 func frameSize(n int) int {
 	switch {
 	case n < 126:
@@ -85,7 +85,7 @@ func frameSize(n int) int {
 
 // readError tells close frames, broken rules and lost connections apart.
 func (c *connection) readError(err error) error {
-	if broken, ok := errors.AsType[*core.WebSocketError](err); ok { // input's
+	if broken, ok := errors.AsType[*core.WebSocketError](err); ok { // from input
 		return broken
 	}
 	switch {

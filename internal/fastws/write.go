@@ -42,14 +42,14 @@ func (c *connection) AppendClose(code int, reason string) error {
 		data = websocket.FormatCloseMessage(code, reason)
 	}
 	if c.closed.Load() && reason == "" {
-		// The library's own way takes a timer, and more stack than a connection has at rest.
+		// The library's WriteControl needs a timer, and more stack than an idle connection has.
 		c.wire.WriteFrame([]byte{0x80 | websocket.CloseMessage, byte(len(data))}, data, true)
 		return nil
 	}
 	return unlessClosing(c.ws.WriteControl(websocket.CloseMessage, data, time.Time{}))
 }
 
-// unlessClosing drops the error that a frame came after the close frame.
+// unlessClosing drops the error for a frame that comes after the close frame.
 func unlessClosing(err error) error {
 	if errors.Is(err, websocket.ErrCloseSent) {
 		return nil

@@ -1,5 +1,5 @@
-// Package permessage has what both WebSocket engines need of permessage-deflate (RFC 7692), whoever
-// compresses.
+// Package permessage has the parts of permessage-deflate (RFC 7692) that both WebSocket engines need,
+// independently of the compression library.
 package permessage
 
 import (
@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// WireLimit is how many bytes a compressed message may have on the wire when it may have limit inflated.
-// Codes of fixed length, the worst that an encoder does to random data, add an eighth.
+// WireLimit returns how many bytes a compressed message may have on the wire if it may have limit bytes
+// inflated. The worst that an encoder does to random data is to use fixed-length codes, which add an
+// eighth.
 func WireLimit(limit int64) int64 {
 	return limit + min(limit/8+1024, math.MaxInt64-limit)
 }
 
-// Negotiate returns the answer to the first offer of permessage-deflate that can be
-// accepted, "" if there is none. The values are those of Sec-WebSocket-Extensions. It takes time in
-// proportion to their length, whatever they hold, and no memory.
+// Negotiate returns the answer to the first acceptable offer of permessage-deflate, or "" if there is
+// none. The values are those of Sec-WebSocket-Extensions. Whatever they hold, it takes time proportional
+// to their length, and memory that does not depend on it.
 //
-// Neither side keeps a context between messages. An offer is declined when it wants a smaller
-// window than 32 KiB for what the server sends, which compress/flate cannot do, and when it has
-// parameters that are unknown, repeated or malformed. Commas and semicolons inside quoted strings
-// are taken for separators: the extension at hand has no use for them, and others are not spoken.
+// Neither side keeps a context between messages. An offer is declined if it asks for a window smaller than
+// 32 KiB for what the server sends, which compress/flate cannot do, or if it has unknown, repeated or
+// malformed parameters. Commas and semicolons inside quoted strings are taken for separators:
+// permessage-deflate does not use them, and other extensions are not supported.
 func Negotiate(values []string) string {
 	for _, value := range values {
 		for offer := range strings.SplitSeq(value, ",") {
@@ -36,7 +37,7 @@ func Negotiate(values []string) string {
 	return ""
 }
 
-// acceptable checks an offer's parameters. The window is what the answer must add for them.
+// acceptable checks an offer's parameters. window is what the answer must add because of them.
 func acceptable(parameters string, more bool) (window string, ok bool) {
 	var seen [4]bool
 	once := func(i int) bool {
@@ -63,7 +64,7 @@ func acceptable(parameters string, more bool) (window string, ok bool) {
 	return window, true
 }
 
-// isWindow reports whether value is a number from 8 to 15, as RFC 7692, 7.1.2 wants it written.
+// isWindow reports whether value is a number from 8 to 15, written as RFC 7692, section 7.1.2, requires.
 func isWindow(value string) bool {
 	switch value {
 	case "8", "9", "10", "11", "12", "13", "14", "15":

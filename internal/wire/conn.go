@@ -1,6 +1,6 @@
-// Package wire puts a net.Conn between a WebSocket library and the network so that the library
-// never does I/O on its own terms: what it writes is collected until Flush brings it out in one
-// write, and a read buffer is held only while there is something in it.
+// Package wire puts a net.Conn between a WebSocket library and the network that controls when I/O happens:
+// what the library writes is collected until Flush sends it in one write, and a read buffer is held only
+// while there is something in it.
 package wire
 
 import (
@@ -12,10 +12,10 @@ import (
 const (
 	readSize  = 4096
 	keptWrite = 64 << 10 // larger buffers are left to the garbage collector
-	progress  = 64 << 10 // what must have left within the timeout of a blocking Flush
+	progress  = 64 << 10 // how much must leave within the timeout of a blocking Flush
 )
 
-// Buffers are the pools that connections borrow from. Connections of one server share them.
+// Buffers holds the pools that connections borrow from. The connections of an engine share them.
 type Buffers struct {
 	read  sync.Pool
 	write sync.Pool
@@ -27,8 +27,8 @@ type readBuffer struct {
 	r, w int
 }
 
-// writeBuffer also has what is needed to write it without waiting: a connection that writes nothing
-// does without. The function is made once, since a closure for each call would be an allocation.
+// writeBuffer also has what is needed to write it without waiting, so that connections that write nothing
+// do not have to keep it. The function is made once, since a closure for each call would be an allocation.
 type writeBuffer struct {
 	data  []byte
 	sent  int
@@ -59,16 +59,16 @@ func (b *Buffers) putWrite(buf *writeBuffer) {
 	}
 }
 
-// Events are what a connection tells, on the reading goroutine.
+// Events are the callbacks of a connection, called on the reading goroutine.
 type Events interface {
-	// OnPing is for the engine to call.
+	// OnPing is called by the engine.
 	OnPing(data []byte)
-	// BeforeRead is called each time before the network is read.
+	// BeforeRead is called before each read from the network.
 	BeforeRead()
 }
 
-// Conn is the wrapped connection. One goroutine reads. Write may be called from anywhere, since it
-// only collects; Flush by one goroutine at a time.
+// Conn is the wrapped connection. Only one goroutine may read. Write may be called from anywhere, since
+// it only collects. Flush may be called by one goroutine at a time.
 type Conn struct {
 	net.Conn
 	Events
@@ -78,8 +78,8 @@ type Conn struct {
 	raw     rawConn
 
 	in     *readBuffer
-	unread int   // of the last read
-	left   int   // of all reads
+	unread int   // bytes of the last read that were not consumed
+	left   int   // bytes of all reads that were not consumed
 	err    error // of the last read
 
 	mu     sync.Mutex
@@ -88,8 +88,8 @@ type Conn struct {
 	flight *writeBuffer // being flushed; belongs to the flushing goroutine
 }
 
-// Init has a Conn, which is part of something larger, wrap conn. buffered is what was read from that
-// already; timeout bounds a blocking Flush.
+// Init makes c, which is a field of something larger, wrap conn. buffered is input that was already read
+// from conn; timeout limits a blocking Flush.
 func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout time.Duration, events Events) {
 	c.Conn, c.Events, c.buffers, c.timeout = conn, events, buffers, timeout
 	c.raw.init(c, conn)
@@ -104,11 +104,11 @@ func (c *Conn) Init(conn net.Conn, buffered []byte, buffers *Buffers, timeout ti
 	}
 }
 
-// Read returns what is there already, or waits. It waits for the connection to become readable
-// first and borrows a buffer then.
+// Read returns buffered input, or waits for input. It borrows a buffer only when the connection has
+// become readable.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.in == nil {
-		if len(p) >= readSize { // a large message: straight into its place
+		if len(p) >= readSize { // a large message: read straight into its slice
 			c.BeforeRead()
 			n, err := c.Conn.Read(p)
 			c.unread += n
@@ -130,7 +130,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Await waits until there is input to Read.
+// Await waits until there is input for Read.
 func (c *Conn) Await() error {
 	if c.in != nil {
 		return nil
@@ -145,7 +145,7 @@ func (c *Conn) Await() error {
 func (c *Conn) fill() error {
 	c.BeforeRead()
 	done, err := c.raw.read(c)
-	if !done { // no descriptor to wait for
+	if !done { // there is no descriptor to wait for
 		err = c.fillWaiting()
 	}
 	if err == nil {
@@ -168,24 +168,25 @@ func (c *Conn) fillWaiting() error {
 	return nil
 }
 
-// Consumed tells that n bytes of input, or more, were used up by a message with its header.
+// Consumed tells c that a message, with its header, has used up at least n bytes of input.
 func (c *Conn) Consumed(n int) {
 	c.unread -= n
 	c.left -= n
 }
 
-// Unread reports whether input is left from the last read. It is a hint: frames that were not
-// announced to Consumed make it say yes until the next read.
+// Unread reports whether input is left from the last read. It is a hint: after frames that Consumed was
+// not told about, it returns true until the next read.
 func (c *Conn) Unread() bool { return c.unread > 0 }
 
-// Left reports whether there may be input that nobody has used up, be it in a buffer of whoever reads
-// from the connection. Where Consumed is told too little it says yes for good, and never no wrongly.
+// Left reports whether there may be input that was not consumed, including input in a buffer of the
+// library. If Consumed is told too little, Left always returns true from then on; it never returns false
+// wrongly.
 func (c *Conn) Left() bool { return c.left > 0 }
 
-// ReadErr returns the error of the network that reading ended with, nil if there was none.
+// ReadErr returns the network error with which reading ended, or nil.
 func (c *Conn) ReadErr() error { return c.err }
 
-// Write collects p for the next Flush, unless the last frame is collected already.
+// Write collects p for the next Flush, unless the last frame was collected already.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,7 +196,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WriteFrame is Write for a frame.
+// WriteFrame is Write for a frame. Nothing is collected after one that is last.
 func (c *Conn) WriteFrame(head, payload []byte, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,8 +219,8 @@ func (c *Conn) collect(p []byte) {
 // SetWriteDeadline does nothing: Flush sets its own.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
-// Unflushed returns the bytes that were written to the connection and not brought out yet. It is
-// called by the goroutine that flushes.
+// Unflushed returns how many bytes were collected and not sent yet. It is called by the goroutine that
+// flushes.
 func (c *Conn) Unflushed() int {
 	n := 0
 	if c.flight != nil {
@@ -233,11 +234,11 @@ func (c *Conn) Unflushed() int {
 	return n
 }
 
-// Flush brings out what was collected. With block false it writes only as much as the network
-// takes at once, and reports whether that was all.
+// Flush sends what was collected. If block is false it writes only as much as the network accepts at
+// once, and reports whether that was everything.
 func (c *Conn) Flush(block bool) (done bool, err error) {
 	for {
-		left := c.flight != nil // by an earlier call
+		left := c.flight != nil // left by an earlier call
 		if !left {
 			c.mu.Lock()
 			c.flight, c.out = c.out, nil
@@ -264,7 +265,7 @@ func (c *Conn) Flush(block bool) (done bool, err error) {
 	}
 }
 
-// writeAll writes as long as the other side takes something now and then.
+// writeAll writes for as long as the other side keeps reading.
 func (c *Conn) writeAll() (err error) {
 	b := c.flight
 	if b.sent == len(b.data) {
@@ -276,11 +277,11 @@ func (c *Conn) writeAll() (err error) {
 		n, err = c.Conn.Write(b.data[b.sent:min(len(b.data), b.sent+progress)])
 		b.sent += n
 	}
-	_ = c.Conn.SetWriteDeadline(time.Time{}) // it would hit the next tryWrite
+	_ = c.Conn.SetWriteDeadline(time.Time{}) // it would affect the next tryWrite
 	return err
 }
 
-// prefixed is a connection with input that was read from it before.
+// prefixed is a connection with input that was already read from it.
 type prefixed struct {
 	net.Conn
 	prefix []byte

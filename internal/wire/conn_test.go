@@ -20,14 +20,14 @@ func wrap(conn net.Conn, buffered []byte, events Events) *Conn {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// counter counts reads of the network.
+// counter counts reads from the network.
 type counter int
 
 func (*counter) OnPing([]byte) {}
 
 func (c *counter) BeforeRead() { *c++ }
 
-// pairs are connections with a descriptor and without one.
+// pairs makes connections with and without a descriptor.
 func pairs(t *testing.T) map[string]func() (near, far net.Conn) {
 	return map[string]func() (net.Conn, net.Conn){
 		"tcp":  func() (net.Conn, net.Conn) { return connect(t, "tcp", "127.0.0.1:0") },
@@ -112,7 +112,7 @@ func TestWritesAreCollected(t *testing.T) {
 			got <- n
 		}()
 		done, err := c.Flush(false)
-		if err == nil && !done { // no descriptor: it cannot do without waiting
+		if err == nil && !done { // without a descriptor it cannot write without waiting
 			done, err = c.Flush(true)
 		}
 		if err != nil || !done {
@@ -129,7 +129,7 @@ func TestWritesAreCollected(t *testing.T) {
 
 func TestFlushDoesNotWait(t *testing.T) {
 	each(t, func(t *testing.T, c *Conn, far net.Conn, _ *int) {
-		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // more than a socket takes
+		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // more than a socket accepts
 		_, _ = c.Write(sent)
 		if done, err := c.Flush(false); err != nil || done {
 			t.Fatalf("%v %v", done, err)

@@ -6,7 +6,8 @@ import "net"
 
 type awake struct{}
 
-// rawConn can do nothing here: reads hold a buffer while they wait, writes are drained.
+// rawConn can do nothing on this system: reads hold a buffer while they wait, and only a blocking Flush
+// writes.
 type rawConn struct{}
 
 func (*rawConn) init(*Conn, net.Conn) {}

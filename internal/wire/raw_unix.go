@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// rawConn does what net.Conn cannot: wait for input without a buffer, and write without waiting.
-// It is for plain TCP and Unix sockets; the zero value says that it can do neither.
+// rawConn does what net.Conn cannot: wait for input without a buffer, and write without waiting. It works
+// for plain TCP and Unix sockets; the zero value can do neither.
 type rawConn struct {
 	conn   syscall.RawConn
 	onRead func(fd uintptr) bool // made once: a closure for each call would be an allocation
@@ -33,7 +33,7 @@ func (r *rawConn) init(c *Conn, conn net.Conn) {
 	r.conn, r.onRead = raw, c.readNow
 }
 
-// read waits for input and puts it into a borrowed buffer, c.in. It is not done when it cannot.
+// read waits for input and puts it into a borrowed buffer, c.in. done is false if it cannot wait.
 func (r *rawConn) read(c *Conn) (done bool, err error) {
 	if r.conn == nil {
 		return false, nil
@@ -47,7 +47,7 @@ func (r *rawConn) read(c *Conn) (done bool, err error) {
 	return true, nil
 }
 
-// readNow leaves an error in c.err.
+// readNow reads what there is. It leaves an error in c.err, and returns false if there is nothing yet.
 func (c *Conn) readNow(fd uintptr) bool {
 	buf := c.buffers.getRead()
 	n, errno := c.buffers.receive(fd, buf.data[:])
@@ -71,7 +71,7 @@ func (c *Conn) readNow(fd uintptr) bool {
 	return true
 }
 
-// tryWrite writes what the socket's buffer takes at once of c.flight.
+// tryWrite writes as much of c.flight as the socket's buffer accepts at once.
 func (r *rawConn) tryWrite(c *Conn) error {
 	if r.conn == nil {
 		return nil
@@ -83,7 +83,7 @@ func (r *rawConn) tryWrite(c *Conn) error {
 	return c.flight.err
 }
 
-// writeNow adds to sent, and leaves an error in err.
+// writeNow writes what it can, adds it to sent, and leaves an error in err.
 func (b *writeBuffer) writeNow(fd uintptr) bool {
 	n, errno := send(fd, b.data[b.sent:])
 	for errno == syscall.EINTR {
@@ -99,7 +99,8 @@ func (b *writeBuffer) writeNow(fd uintptr) bool {
 	return true // whatever happened: never wait
 }
 
-// result is that of a system call made by package syscall, whose errors are all numbers.
+// result converts the result of a system call made by package syscall, whose errors are all of type
+// Errno.
 func result(n int, err error) (int, syscall.Errno) {
 	if err == nil {
 		return n, 0

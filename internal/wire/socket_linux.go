@@ -9,28 +9,28 @@ import (
 	"unsafe"
 )
 
-// The scheduler is not told of the system calls made here. It is told of others because they may take
-// long, so that somebody else can have the processor meanwhile; these never wait, whatever mode the
-// descriptor is in. And telling it costs more than it seems: on a server with little to do, the watchdog of the
-// runtime, a thread (sysmon), sleeps, and every single call wakes it.
+// The scheduler is not told about the system calls made here. It is told about others because they may
+// take long, so that other goroutines can use the processor meanwhile; the calls here never wait, whatever
+// mode the descriptor is in. And telling it costs more than it seems: on a server with little to do, the
+// runtime's watchdog thread (sysmon) sleeps, and every single call would wake it.
 //
-// It has to be awake while callbacks run, though: it takes the processor from those that compute for
-// long, and sees to it that the network is looked at. So the scheduler is told of the first input after a
-// pause, and then a timer is set as long as there is more, beyond which the watchdog does not sleep.
+// But the watchdog has to be awake while callbacks run: it preempts those that compute for long, and makes
+// sure that the network is polled. So the scheduler is told about the first input after a pause, and then,
+// for as long as more input comes, a timer is set, beyond which the watchdog does not sleep.
 
 // awake keeps the watchdog awake.
 type awake struct {
-	set   atomic.Bool // a timer is
-	input atomic.Bool // since it was set
+	set   atomic.Bool // a timer is set
+	input atomic.Bool // there was input since it was set
 }
 
-// watchEvery is how often the watchdog looks at what runs, or less.
+// watchEvery is the longest time between two looks of the watchdog at what runs.
 const watchEvery = 10 * time.Millisecond
 
-// ensure is called when there may be input. It returns false if the scheduler has to be told of the next
-// system call.
+// ensure is called when there may be input. It returns false if the scheduler has to be told about the
+// next system call.
 func (a *awake) ensure() bool {
-	if !a.input.Load() { // the others need not wait for the cache line
+	if !a.input.Load() { // check first, so that cores do not compete for the cache line
 		a.input.Store(true)
 	}
 	if a.set.Load() {
@@ -52,7 +52,7 @@ func (a *awake) check() {
 		return
 	}
 	a.set.Store(false)
-	if a.input.Load() { // of somebody who has seen it set
+	if a.input.Load() { // from a caller that has seen it set
 		a.start()
 	}
 }
@@ -66,7 +66,8 @@ func (b *Buffers) receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// longWrite is as much as the garbage collector, say, should have to wait for being copied.
+// longWrite is the largest write during whose copying others, such as the garbage collector, may have to
+// wait.
 const longWrite = 16 << 10
 
 func send(fd uintptr, p []byte) (int, syscall.Errno) {

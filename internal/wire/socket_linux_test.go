@@ -15,7 +15,8 @@ import (
 
 const clientAddr = "EIO_WIRE_CLIENT"
 
-// TestClient is the other process of TestALongCallbackIsInterrupted, where system calls wake nobody here.
+// TestClient runs in the other process of TestALongCallbackIsInterrupted, so that its system calls do not
+// wake the watchdog of this one.
 func TestClient(t *testing.T) {
 	addr := os.Getenv(clientAddr)
 	if addr == "" {
@@ -34,8 +35,8 @@ func TestClient(t *testing.T) {
 	_, _ = conn.Read(make([]byte, 1))
 }
 
-// TestALongCallbackIsInterrupted: on one processor, a goroutine that does not stop computing what its input
-// asks for has others get their turn, as it would with a net.Conn.
+// TestALongCallbackIsInterrupted: on one processor, a goroutine that computes for long in answer to its
+// input is preempted, so that others get their turn, as with a net.Conn.
 func TestALongCallbackIsInterrupted(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -75,7 +76,7 @@ func TestALongCallbackIsInterrupted(t *testing.T) {
 	_ = client.Wait()
 }
 
-// TestAwake: the scheduler is told of the first input, and of the first after a pause.
+// TestAwake: the scheduler is told about the first input, and about the first input after a pause.
 func TestAwake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a awake

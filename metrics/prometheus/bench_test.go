@@ -7,7 +7,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// BenchmarkScrape is what a scrape costs with idle sessions.
+// BenchmarkScrape measures a scrape with idle sessions.
 func BenchmarkScrape(b *testing.B) {
 	for _, sessions := range []int{0, 1_000, 10_000} {
 		b.Run(fmt.Sprint(sessions), func(b *testing.B) {

@@ -10,8 +10,8 @@ import (
 	"github.com/goengineio/engineio/internal/coretest"
 )
 
-// TestCountersNeverDecrease scrapes as fast as it can while sessions come, talk and go. What they
-// received is added up exactly in the end: a session is counted once, whether it is there or gone.
+// TestCountersNeverDecrease scrapes as fast as it can while sessions open, talk and close. In the end the
+// packets received add up exactly: each session counts once, whether it is open or closed.
 func TestCountersNeverDecrease(t *testing.T) {
 	const workers, cycles = 4, 60
 	client, registry := newServer(t, core.Config{
@@ -87,7 +87,7 @@ func pollAndLeave(t *testing.T, client *coretest.Client) {
 	poll.Wait()
 }
 
-// talkAndCut sends one packet over a WebSocket and leaves without a word.
+// talkAndCut sends one packet over a WebSocket and cuts the connection.
 func talkAndCut(client *coretest.Client) {
 	ws, _ := client.WebSocket(ws4)
 	ws.Next()
@@ -115,7 +115,7 @@ func upgradeAndBeClosed(t *testing.T, client *coretest.Client) {
 	}
 }
 
-// eventually waits for what real goroutines bring about.
+// eventually waits until a condition holds that other goroutines bring about.
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)

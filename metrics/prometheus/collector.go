@@ -8,15 +8,15 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// Options are the terms of one collector.
+// Options configures a collector.
 type Options struct {
-	// ConstLabels go with every metric. Collectors of several servers in one registry need
-	// different values of the same labels.
+	// ConstLabels are added to every metric. Collectors of several servers in one registry need
+	// different values for the same labels.
 	ConstLabels prometheus.Labels
 }
 
-// NewCollector returns the figures of a server as a collector, to be registered. Labels that are not
-// valid are an error of its registration.
+// NewCollector returns a collector of a server's figures, to be registered. If labels are not valid,
+// registering it fails.
 func NewCollector(srv *core.Server, opts Options) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("engineio_"+name, help, labels, opts.ConstLabels)
@@ -41,7 +41,7 @@ func NewCollector(srv *core.Server, opts Options) prometheus.Collector {
 	}
 }
 
-// collector knows what the metrics are called; what they are is the server's to tell.
+// collector describes the metrics; their values come from the server.
 type collector struct {
 	srv *core.Server
 
@@ -62,7 +62,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector: one look at the server for all metrics.
+// Collect implements prometheus.Collector. All metrics come from a single call of Server.Stats.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value int64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)

@@ -31,7 +31,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestEverySeriesIsThereAtOnce: a series that appears with its first event hides it from rate().
+// TestEverySeriesIsThereAtOnce: if a series appeared only with its first event, rate() would miss that one.
 func TestEverySeriesIsThereAtOnce(t *testing.T) {
 	_, registry := newServer(t, core.Config{})
 	for metric, want := range map[string]int{
@@ -54,7 +54,7 @@ func TestEverySeriesIsThereAtOnce(t *testing.T) {
 	}
 }
 
-// TestFigures has one of everything happen and reads it as Prometheus does.
+// TestFigures makes one of every event happen and reads the figures as Prometheus does.
 func TestFigures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sockets := make(chan *core.Socket, 10)
@@ -98,7 +98,7 @@ func TestFigures(t *testing.T) {
 		_ = socket.SendVolatile(core.Text("dropped"))
 		synctest.Wait()
 
-		// Another upgrade fails, another session closes, and a request knows no session.
+		// Another upgrade fails, another session closes, and a request has an unknown session id.
 		_, second := open(t, client, poll3)
 		<-sockets
 		client.Post(second, "1:1").Wait()
@@ -141,7 +141,7 @@ func TestFigures(t *testing.T) {
 			}
 		}
 
-		// The client reads again: what was conflated leaves, and nobody waits any more.
+		// The client reads again: the conflated message leaves, and nothing waits any more.
 		ws.Stall(false)
 		synctest.Wait()
 		got = gather(t, registry)
@@ -154,7 +154,7 @@ func TestFigures(t *testing.T) {
 	})
 }
 
-// TestSlowClientIsClosed is the default policy.
+// TestSlowClientIsClosed tests the default policy.
 func TestSlowClientIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sockets := make(chan *core.Socket, 1)
@@ -174,7 +174,7 @@ func TestSlowClientIsClosed(t *testing.T) {
 	})
 }
 
-// TestSeveralServers share a registry when their labels differ.
+// TestSeveralServers: servers can share a registry if their labels differ.
 func TestSeveralServers(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	var collectors []prometheus.Collector

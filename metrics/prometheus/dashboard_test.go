@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// dashboard is what this test reads of grafana.json.
+// dashboard has the parts of grafana.json that these tests use.
 type dashboard struct {
 	UID, Title    string
 	SchemaVersion int
@@ -50,8 +50,8 @@ func readDashboard(t *testing.T) (d dashboard) {
 	return d
 }
 
-// TestDashboardFitsGrafana checks what Grafana 10 needs to draw the panels, from whichever data source
-// is chosen.
+// TestDashboardFitsGrafana checks for what Grafana 10 needs to draw the panels, whichever data source is
+// chosen.
 func TestDashboardFitsGrafana(t *testing.T) {
 	d := readDashboard(t)
 	if d.UID == "" || d.Title == "" || d.SchemaVersion < 38 { // that of Grafana 10.0
@@ -113,8 +113,8 @@ var (
 	word     = regexp.MustCompile(`\w+`)
 )
 
-// TestDashboardNamesTheMetrics: every metric the panels name exists, is used as its type asks for and
-// has the labels asked for; and every metric is in some panel.
+// TestDashboardNamesTheMetrics: every metric named in a panel exists, is used according to its type and has
+// the labels that are used; and every metric is in some panel.
 func TestDashboardNamesTheMetrics(t *testing.T) {
 	all, unused := metrics(t), metrics(t)
 	for _, p := range readDashboard(t).Panels {

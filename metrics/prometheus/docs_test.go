@@ -10,7 +10,7 @@ import (
 	"github.com/goengineio/engineio/core"
 )
 
-// metrics returns all metrics, each with its type and labels as the documents write them.
+// metrics returns all metrics by name, with type and labels as in the documentation.
 func metrics(t *testing.T) map[string]metric {
 	t.Helper()
 	_, registry := newServer(t, core.Config{})
@@ -34,8 +34,8 @@ type metric struct {
 	labels []string // sorted
 }
 
-// TestDocumented: docs/metrics.md and the package comment name every metric with its labels, and
-// nothing that does not exist.
+// TestDocumented: docs/metrics.md and the package comment name every metric with its labels, and no metric
+// that does not exist.
 func TestDocumented(t *testing.T) {
 	for file, row := range map[string]*regexp.Regexp{
 		"../../docs/metrics.md": regexp.MustCompile("(?m)^\\| `(engineio_\\w+)` \\|( \\w+ )\\|([^|]*)\\|"),

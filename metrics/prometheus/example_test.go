@@ -14,7 +14,8 @@ import (
 	eioprom "github.com/goengineio/engineio/metrics/prometheus"
 )
 
-// The figures of a server under /metrics, with a label that tells it from others of the process.
+// Serves the figures of a server under /metrics, with a label that distinguishes it from other servers of
+// the process.
 func ExampleNewCollector() {
 	srv, err := core.NewServer(core.Config{})
 	if err != nil {

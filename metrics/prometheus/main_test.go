@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newServer makes a server in memory and the registry that knows its figures.
+// newServer makes a server in memory and a registry with its collector.
 func newServer(t testing.TB, cfg core.Config) (*coretest.Client, *prometheus.Registry) {
 	t.Helper()
 	srv, err := core.NewServer(cfg)
@@ -41,7 +41,7 @@ func open(t *testing.T, client *coretest.Client, query string) (sid, session str
 	return handshake.SID, query + "&sid=" + handshake.SID
 }
 
-// series are the values of a gathering, by name{label=value,...}; histograms as _count, _sum and
+// series are the gathered values by name{label=value,...}; histograms appear as _count, _sum and
 // _bucket_ with its bound.
 type series map[string]float64
 

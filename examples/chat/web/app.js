@@ -1,5 +1,5 @@
-// The page of the chat: one connection, which comes back when it is lost, and what it shows. What
-// goes over the wire is described in room.go.
+// The page of the chat: one connection, which is reopened when it is lost, and the display. room.go
+// describes the messages.
 
 import { Socket } from "/engine.io-client.js";
 
@@ -38,7 +38,7 @@ function connect() {
   on("close", lost);
 }
 
-// lost waits before it connects again: longer each time, and not at the same moment in every tab.
+// lost waits before it connects again: longer each time, and for a different time in each tab.
 function lost() {
   disconnect();
   const wait = Math.min(maxRetry, firstRetry * 2 ** failures++) * (0.75 + Math.random() / 2);
@@ -60,7 +60,7 @@ function request(type, text) {
   socket?.send(JSON.stringify({ type, text }));
 }
 
-// --- what the server says
+// --- messages from the server
 
 function receive(event) {
   switch (event.type) {
@@ -102,7 +102,7 @@ function receivePicture(data) {
   announced = null;
 }
 
-// --- what the page shows; text only ever becomes text, never HTML
+// --- display; text is always inserted as text, never as HTML
 
 function element(tag, className = "", text = "") {
   const node = document.createElement(tag);
@@ -159,7 +159,7 @@ function showLatest() {
   $("log").scrollTop = $("log").scrollHeight;
 }
 
-// avatar is the person's initial on a colour that belongs to the name.
+// avatar is the person's initial on a colour derived from the name.
 function avatar(name) {
   const node = element("span", "avatar", [...name][0].toUpperCase());
   node.style.setProperty("--hue", [...name].reduce((hue, c) => (hue * 131 + c.codePointAt(0)) % 360, 0));
@@ -174,7 +174,7 @@ function askName() {
   $("name").focus();
 }
 
-// --- what the user does
+// --- input from the user
 
 $("join").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -1,8 +1,8 @@
-// The page of figures: it reads what Prometheus would read, once in a second, and plots the last
-// minute as SVG. Counters become what was added in a second.
+// The page of figures: it reads /metrics, as Prometheus does, once a second, and plots the last minute as
+// SVG. Counters are plotted as their increase per second.
 
 const every = 1000; // milliseconds
-const seconds = 60; // that a plot shows
+const seconds = 60; // shown by a plot
 const marks = 3; // labels of the y axis
 const [width, height] = [seconds, 100]; // of the drawing's own coordinates
 
@@ -17,14 +17,14 @@ const gauge = (name, labels) => (now) => sum(now, name, labels);
 
 const rate = (name, labels) => (now, before, elapsed) => increase(now, before, name, labels) / elapsed;
 
-// increase begins anew with the counter, when the server was started again.
+// increase starts again from 0, as the counters do, when the server was restarted.
 function increase(now, before, name, labels) {
   const value = sum(now, name, labels);
   const was = sum(before, name, labels);
   return value < was ? value : value - was;
 }
 
-// mean is the average of what a histogram has seen since, or null when that is nothing.
+// mean is the average of the histogram's values since the last scrape, or null if there were none.
 const mean = (name) => (now, before) => {
   const count = increase(now, before, `${name}_count`);
   return count ? (1000 * increase(now, before, `${name}_sum`)) / count : null;
@@ -110,7 +110,7 @@ function plot(id, sources) {
 const round = (value) => (value >= 100 ? Math.round(value) : Math.round(value * 10) / 10);
 const short = (value) => (value >= 10_000 ? `${round(value / 1000)}k` : String(round(value)));
 
-// ceiling is the next 1, 2 or 5 with zeros, so that the axis has plain numbers.
+// ceiling rounds up to 1, 2 or 5 times a power of ten, so that the axis has plain numbers.
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return [1, 2, 5, 10].find((step) => step * power >= value) * power;
@@ -125,7 +125,7 @@ function draw({ axis, series }, at) {
   }
 }
 
-// --- once in a second
+// --- once a second
 
 let before = null; // the scrape before: { at, metrics }
 

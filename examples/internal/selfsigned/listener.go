@@ -1,4 +1,4 @@
-// Package selfsigned makes certificates for trying things out.
+// Package selfsigned makes self-signed certificates for trying things out.
 package selfsigned
 
 import (
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Listen wraps the listener in TLS with a certificate for localhost that nobody has signed.
-// protocols are the application protocols to offer.
+// Listen wraps the listener in TLS with a new self-signed certificate for localhost. protocols are the
+// application protocols to offer.
 func Listen(listener net.Listener, protocols []string) (net.Listener, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

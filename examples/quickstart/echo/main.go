@@ -1,4 +1,4 @@
-// The smallest complete server on Echo: it echoes.
+// Command echo is the smallest complete server on Echo. It echoes every message.
 package main
 
 import (

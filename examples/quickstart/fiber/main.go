@@ -1,4 +1,4 @@
-// The smallest complete server on Fiber: it echoes.
+// Command fiber is the smallest complete server on Fiber. It echoes every message.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// The smallest complete server on Gin: it echoes.
+// Command gin is the smallest complete server on Gin. It echoes every message.
 package main
 
 import (

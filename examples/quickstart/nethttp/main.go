@@ -1,4 +1,4 @@
-// The smallest complete server on net/http: it echoes.
+// Command nethttp is the smallest complete server on net/http. It echoes every message.
 package main
 
 import (
