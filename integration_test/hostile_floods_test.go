@@ -22,8 +22,8 @@ func quick(cfg *core.Config) {
 var hostileFloods = []hostile{
 	{
 		name: "abandoned sessions", advisory: "no id: 10,000 handshakes a second, then silence",
-		input: "handshakes over polling as fast as they are answered, each of which is left alone (EIO_ABANDONED of them, by default 3,000)",
-		holds: "all are gone after PingInterval + PingTimeout, and their memory is back; no id comes twice", run: abandoned, settles: 3 << 20,
+		input: "handshakes over polling as fast as they are answered, each of which is then abandoned (`EIO_ABANDONED` of them, by default 3,000)",
+		holds: "all are gone after PingInterval + PingTimeout, and their memory is released; no id is used twice", run: abandoned, settles: 3 << 20,
 		config: func(cfg *core.Config) {
 			cfg.PingInterval, cfg.PingTimeout = abandonedFor/2, abandonedFor/2
 			cfg.Logger = nil
@@ -34,12 +34,12 @@ var hostileFloods = []hostile{
 		holds: "all are gone after PingInterval + PingTimeout, connections included", frames: true, begin: abandonedWebSockets, config: quick,
 	},
 	{
-		name: "closed as soon as opened", advisory: "no id", input: "300 clients that open a session, over either transport, and are gone before the answer is there",
+		name: "closed as soon as opened", advisory: "no id", input: "300 clients that open a session, over either transport, and leave before the answer arrives",
 		holds: "no session stays longer than PingInterval + PingTimeout", begin: hitAndRun, config: quick,
 	},
 	{
 		name: "rebound names", advisory: "no id: google/adk-go#1154, on gorilla's same-origin rule (DNS rebinding)",
-		input: "a name of the attacker's that leads to this server, in Host and Origin alike", holds: "AllowRequest that knows the server's names refuses it, see the example in package core; SECURITY.md says so",
+		input: "an attacker's name that resolves to this server, in both Host and Origin", holds: "an AllowRequest that knows the server's names refuses it; see the example in package core and SECURITY.md",
 		run: reboundNames, config: func(cfg *core.Config) {
 			cfg.AllowRequest = func(r *http.Request) error {
 				if !strings.HasPrefix(r.Host, "127.0.0.1:") {

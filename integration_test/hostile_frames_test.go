@@ -17,41 +17,41 @@ var hostileFrames = []hostile{
 	},
 	{
 		name: "lengths of frames", advisory: "CVE-2020-27813 (GHSA-jf24-p9p9-4rjh), gorilla/websocket; CVE-2016-10542, ws",
-		input: "lengths of 2^63-1, 2^63, 2^64-1; fragments whose sum overflows; one giant message", holds: "close code 1009, for what is announced as soon as it is; nothing is allocated for that",
+		input: "lengths of 2^63-1, 2^63, 2^64-1; fragments whose sum overflows; one giant message", holds: "close code 1009, as soon as too large a length is announced; nothing is allocated for it",
 		also: "TestSuite/Hostile, TestSuite/WebSocketLimits, TestAnnouncedIsNotHeld", frames: true, run: frameLengths,
 	},
 	{
-		name: "control frames", advisory: "no id", input: "control frames that are fragmented or longer than 125 bytes, close frames of one byte, with codes nobody may send, with a reason that is no UTF-8",
+		name: "control frames", advisory: "no id", input: "control frames that are fragmented or longer than 125 bytes, close frames of one byte, with codes that must not be sent, with a reason that is not UTF-8",
 		holds: "close code 1002", also: "TestSuite/Hostile, TestHostileFrames", frames: true, run: controlFrames,
 	},
 	{
-		name: "fragments out of order", advisory: "no id", input: "a continuation of nothing, a message inside a message", holds: "close code 1002", also: "TestSuite/Hostile, TestHostileFrames", frames: true, run: fragmentOrder,
+		name: "fragments out of order", advisory: "no id", input: "a continuation frame without a message, a message inside a message", holds: "close code 1002", also: "TestSuite/Hostile, TestHostileFrames", frames: true, run: fragmentOrder,
 	},
 	{
-		name: "invalid UTF-8 in frames", advisory: "no id", input: "text that is no UTF-8, also where only the whole message shows it", holds: "close code 1007", also: "TestSuite/Hostile", frames: true, run: framesNoUTF8,
+		name: "invalid UTF-8 in frames", advisory: "no id", input: "text that is not UTF-8, also where only the whole message shows it", holds: "close code 1007", also: "TestSuite/Hostile", frames: true, run: framesNoUTF8,
 	},
 	{
-		name: "broken packets in frames", advisory: "no id", input: "unknown types, no packet, base64 that is none, a ping of the client's", holds: "the session ends with a parse or transport error", also: "TestFrameErrors", frames: true, run: framesNoPackets,
+		name: "broken packets in frames", advisory: "no id", input: "unknown types, frames without a packet, invalid base64, a ping from the client", holds: "the session ends with a parse or transport error", also: "TestFrameErrors", frames: true, run: framesNoPackets,
 	},
 	{
 		name: "deflate bombs", advisory: "CVE-2026-44545, daphne; centrifuge#584, nats-server#7625", input: "messages of 10 and 60 kB that inflate to 10 and 60 MB, in one frame and in many",
 		holds: "close code 1009; no more than MaxPayload is inflated", also: "TestDeflateBomb, TestInflatedLimit", frames: true, run: deflateBombs,
 	},
 	{
-		name: "broken deflate", advisory: "no id", input: "compressed messages that are not, or end early; RSV1 where it was not negotiated, or on control frames and continuations",
+		name: "broken deflate", advisory: "no id", input: "messages marked as compressed that are not, or that end early; RSV1 that was not negotiated, or on control frames and continuations",
 		holds: "close code 1002 or 1007", also: "TestHostileFrames", frames: true, run: brokenDeflate,
 	},
 	{
 		name: "floods of fragments", advisory: "CVE-2026-48779 (GHSA-96hv-2xvq-fx4p), ws", input: "a message of 40,000 empty, or one-byte, continuation frames that never ends",
-		holds: "the memory held is flat; the session ends behind 16,384 frames with 1008, and a slower one by the heartbeat after PingInterval + PingTimeout",
+		holds: "the memory held is flat; the session ends after 16,384 frames with close code 1008; one that sends more slowly is ended by the heartbeat after PingInterval + PingTimeout",
 		also:  "TestFloodOfFragments", frames: true, run: fragmentFlood,
 	},
 	{
-		name: "floods of pongs", advisory: "CVE-2026-48802 (GHSA-cgwc-pv48-fhj5), python-engineio", input: "10,000 unasked `3` packets in a POST, 20,000 over a WebSocket, 20,000 pong frames",
-		holds: "goroutines, timers and memory stay as they are; the session goes on", also: "TestUnexpectedPongsAreHarmless, TestUnexpectedPongIsHarmless", frames: true, run: pongFlood,
+		name: "floods of pongs", advisory: "CVE-2026-48802 (GHSA-cgwc-pv48-fhj5), python-engineio", input: "10,000 unexpected `3` packets in a POST, 20,000 over a WebSocket, 20,000 pong frames",
+		holds: "goroutines, timers and memory do not grow; the session goes on", also: "TestUnexpectedPongsAreHarmless, TestUnexpectedPongIsHarmless", frames: true, run: pongFlood,
 	},
 	{
-		name: "floods of pings", advisory: "no id", input: "20,000 ping frames of 125 bytes from a client that reads no answer", holds: "the latest is answered; goroutines, timers and memory stay as they are", frames: true, run: pingFlood,
+		name: "floods of pings", advisory: "no id", input: "20,000 ping frames of 125 bytes from a client that reads no answer", holds: "the latest is answered; goroutines, timers and memory do not grow", frames: true, run: pingFlood,
 	},
 }
 

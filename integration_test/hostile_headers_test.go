@@ -23,20 +23,20 @@ var hostileHeaders = []hostile{
 	},
 	{
 		name: "long lines", advisory: "CVE-2023-43669, tungstenite", input: "header and request lines of 2 MB, a key of 60 KB",
-		holds: "400, 414 or 431, and what the server holds is bounded", run: longLines,
+		holds: "400, 414 or 431, and the memory held is bounded", run: longLines,
 	},
 	{
 		name: "extensions and subprotocols", advisory: "GHSA-5v72-xg48-5rpm, CVE-2021-32640, ws",
-		input: "Sec-WebSocket-Extensions and -Protocol of commas, spaces, semicolons, quotes and offers, as long as the server takes",
-		holds: "time and memory in proportion to their length", also: "TestHostileOffers", frames: true, run: pathologicalOffers,
+		input: "Sec-WebSocket-Extensions and -Protocol made of commas, spaces, semicolons, quotes and offers, as long as the server accepts",
+		holds: "time and memory proportional to their length", also: "TestHostileOffers", frames: true, run: pathologicalOffers,
 	},
 	{
 		name: "lists in other headers", advisory: "GHSA-5v72-xg48-5rpm, ws (the same in Connection, Upgrade, Accept-Encoding, Cookie)",
-		input: "the same lists in Connection, Upgrade, Accept-Encoding and Content-Type", holds: "time in proportion to their length", run: pathologicalLists,
+		input: "the same lists in Connection, Upgrade, Accept-Encoding and Content-Type", holds: "time proportional to their length", run: pathologicalLists,
 	},
 	{
 		name: "preflight lists", advisory: "CVE-2025-47908 (GHSA-mh55-gqvf-xfwm), rs/cors", input: "Access-Control-Request-Headers of thousands of commas",
-		holds: "memory in proportion to their length", run: preflightLists,
+		holds: "memory proportional to their length", run: preflightLists,
 		config: func(cfg *core.Config) { cfg.CORS = &cors.Options{AllowedOrigins: []string{"http://friend.example"}} },
 	},
 	{

@@ -17,7 +17,7 @@ import (
 var hostileOrigins = []hostile{
 	{
 		name: "cross-site WebSockets", advisory: "CVE-2019-13611, python-engineio; CVE-2023-49805, CVE-2026-34403, CVE-2026-42283, CVE-2023-0957, applications",
-		input: "an upgrade, with the victim's cookie, that shows a foreign origin: another port, a name that begins or ends alike, `null`, nonsense",
+		input: "an upgrade with the victim's cookie and a foreign origin: another port, a name with the same beginning or end, `null`, nonsense",
 		holds: "error 4 and no session; no example turns the check off", also: "TestSuite/Origins, TestHostileExamples, TestOriginOfWebSockets", run: foreignOrigins,
 	},
 	{
@@ -26,24 +26,24 @@ var hostileOrigins = []hostile{
 	},
 	{
 		name: "origin patterns", advisory: "CVE-2019-25211, gin-contrib/cors; CVE-2018-20744, rs/cors; CVE-2024-25124, fiber",
-		input: "origins that an allow-list admits at a careless glance: other scheme, port, suffix, prefix; all origins with credentials",
-		holds: "no Access-Control-Allow-Origin, WebSockets refused; credentials for all origins are refused by NewServer", also: "TestConfigErrorsNameEveryField, TestCORS", run: originPatterns,
+		input: "origins that a careless check against an allow-list would admit: other scheme, port, suffix, prefix; all origins with credentials",
+		holds: "no Access-Control-Allow-Origin, WebSockets refused; NewServer refuses credentials for all origins", also: "TestConfigErrorsNameEveryField, TestCORS", run: originPatterns,
 		config: func(cfg *core.Config) {
 			cfg.CORS = &cors.Options{AllowedOrigins: []string{"https://friend.example", "https://*.wide.example"}, AllowCredentials: true}
 		},
 	},
 	{
-		name: "origins with control characters", advisory: "no id", input: "Origin with NUL, ESC, DEL, CR alone",
+		name: "origins with control characters", advisory: "no id", input: "Origin with NUL, ESC, DEL or a bare CR",
 		holds: "400", also: "TestInvalidOriginIsTold", run: controlOrigins,
 	},
 	{
-		name: "foreign JSONP", advisory: "no id", input: "JSONP with a foreign Origin, Referer or Sec-Fetch-Site, also on a session of one's own",
+		name: "foreign JSONP", advisory: "no id", input: "JSONP with a foreign Origin, Referer or Sec-Fetch-Site, also on the client's own session",
 		holds: "403 with code 4", also: "TestSuite/Origins, TestDisableJSONP", run: foreignJSONP,
 	},
 	{
 		name: "JSONP injection", advisory: "no id: `j=0];alert(1)//` is printed raw by two other servers",
 		input: "script in the index; messages with quotes, `</script>`, U+2028, backslashes",
-		holds: "the index has digits only, messages stay one string literal; nosniff", also: "TestJSONP", run: jsonpInjection,
+		holds: "the index in the answer has only digits, each message stays one string literal; nosniff", also: "TestJSONP", run: jsonpInjection,
 	},
 }
 

@@ -12,44 +12,44 @@ import (
 var hostilePayloads = []hostile{
 	{
 		name: "large bodies", advisory: "CVE-2020-36048 (GHSA-j4f2-536g-r55m), engine.io", input: "POSTs of 100 MB, announced, and of unknown length in endless chunks",
-		holds: "413 or a closed connection soon behind MaxPayload; what is held is bounded; the session goes on", also: "TestSuite/Bodies, TestOneAnswerToALargeBody", run: largeBodies,
+		holds: "413 or a closed connection soon after MaxPayload; the memory held is bounded; the session goes on", also: "TestSuite/Bodies, TestOneAnswerToALargeBody", run: largeBodies,
 	},
 	{
 		name: "compressed bodies", advisory: "CVE-2026-44545, daphne; centrifuge#584, nats-server#7625 (over HTTP)", input: "a POST of 100 kB that gzip inflates to 90 MB",
-		holds: "bodies are taken as they were sent: 400, and nothing is inflated", also: "TestBodiesAreTakenAsSent", run: compressedBodies,
+		holds: "bodies are read as they were sent: 400, and nothing is inflated", also: "TestBodiesAreTakenAsSent", run: compressedBodies,
 	},
 	{
-		name: "broken packets", advisory: "no id", input: "unknown types, bad base64, empty packets, a ping of the client's in revision 4, a pong in revision 3",
+		name: "broken packets", advisory: "no id", input: "unknown types, bad base64, empty packets, a ping from the client in revision 4, a pong in revision 3",
 		holds: "400 with code 3, the session ends with a parse or transport error", also: "TestBadPostsCloseTheSession, TestPayloadErrors", run: brokenPackets,
 	},
 	{
-		name: "packets at the wrong moment", advisory: "no id", input: "open, upgrade, noop, unasked pongs", holds: "ignored, the session goes on", run: misplacedPackets,
+		name: "packets at the wrong moment", advisory: "no id", input: "open, upgrade and noop packets, unexpected pongs", holds: "ignored, the session goes on", run: misplacedPackets,
 	},
 	{
 		name: "octet-stream in revision 4", advisory: "no id: engine.io 6.6.7", input: "POST with `Content-Type: application/octet-stream`", holds: "400 with code 3, the session ends", run: octetStream,
 	},
 	{
 		name: "lengths in revision 3", advisory: "no id", input: "`-1:`, `1e9:`, `99999999999999999999:`, `0:`, lengths beyond the body, inside a surrogate pair, binary headers without 0xFF",
-		holds: "400 with code 3, the session ends with a parse error; `0:` is no packet", also: "TestPayloadErrors", run: lengths3,
+		holds: "400 with code 3, the session ends with a parse error; `0:` is not a packet", also: "TestPayloadErrors", run: lengths3,
 	},
 	{
-		name: "invalid UTF-8 in a POST", advisory: "no id", input: "bytes that are no UTF-8, halves of surrogate pairs, NUL", holds: "U+FFFD in their place, so that they do no harm to others", run: invalidUTF8,
+		name: "invalid UTF-8 in a POST", advisory: "no id", input: "bytes that are not UTF-8, halves of surrogate pairs, NUL", holds: "invalid bytes are replaced by U+FFFD, so that they do no harm to other clients", run: invalidUTF8,
 	},
 	{
 		name: "separators", advisory: "CVE-2020-36049, socket.io-parser (quadratic time)", input: "a POST of 100,000 bare separators, one of 50,000 noops",
-		holds: "400 at the first; time in proportion to the size", also: "TestLinear", run: separators,
+		holds: "400 at the first; time proportional to the size", also: "TestLinear", run: separators,
 	},
 	{
 		name: "ten thousand packets", advisory: "CVE-2026-33151 (GHSA-677m-j7p3-52f9), CVE-2020-36049, socket.io-parser",
-		input: "a POST of 10,000 binary messages, each of which is answered", holds: "all are answered in order, in time in proportion to their number", run: manyPackets,
+		input: "a POST of 10,000 binary messages, each of which is answered", holds: "all are answered in order, in time proportional to their number", run: manyPackets,
 	},
 	{
 		name: "panics", advisory: "CVE-2024-38355, CVE-2023-32695, CVE-2022-2421, socket.io", input: "a message on which the application's callback panics, over both transports",
-		holds: "that session ends, the panic is logged with its stack, others go on", also: "TestPanics, TestPanicInAllowRequest", run: panics,
+		holds: "that session ends, the panic is logged with its stack, other sessions go on", also: "TestPanics, TestPanicInAllowRequest", run: panics,
 	},
 	{
 		name: "memory of others", advisory: "CVE-2026-45736, ws (uninitialised memory)", input: "long messages of one client, then short ones of another",
-		holds: "nothing of a buffer that is used again is sent or delivered beyond what was written to it", also: "TestPooledCompressorsLeakNothing", frames: true, run: memoryOfOthers,
+		holds: "of a reused buffer, only what was newly written to it is sent or delivered", also: "TestPooledCompressorsLeakNothing", frames: true, run: memoryOfOthers,
 	},
 }
 

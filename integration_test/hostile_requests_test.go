@@ -26,27 +26,27 @@ var hostileRequests = []hostile{
 	{
 		name: "request behind a refused upgrade", advisory: "CVE-2022-41940 (GHSA-r7qp-cfhv-p84w), engine.io",
 		input: "a second request in the same segment as an upgrade that is refused",
-		holds: "the connection is closed behind the refusal, nothing of it is served", run: behindRefusedUpgrade,
+		holds: "the connection is closed after the refusal, and the second request is not served", run: behindRefusedUpgrade,
 	},
 	{
 		name: "paths", advisory: "GHSA-8r62-w5wh-fc5m, mailpit; CVE-2026-55677, GHSA-pgvm-wxw2-hrv9, echo; golang/vulndb#4950, fasthttp",
 		input: "paths that are encoded once or twice, with backslashes, dot segments, double slashes, absolute URLs",
-		holds: "the path counts as it was sent: none of them is served", also: "TestSuite/Paths, TestServesPath", run: oddPaths,
+		holds: "the path is compared as it was sent: none of them is served", also: "TestSuite/Paths, TestServesPath", run: oddPaths,
 	},
 	{
 		name: "methods", advisory: "no id",
 		input: "PUT, DELETE, PATCH, TRACE, OPTIONS, CONNECT, HEAD and invented methods, with and without a session",
-		holds: "4xx, the session goes on, TRACE shows no header", also: "TestSuite/Errors", run: oddMethods,
+		holds: "4xx, the session goes on, TRACE echoes no header", also: "TestSuite/Errors", run: oddMethods,
 	},
 	{
-		name: "revisions", advisory: "no id", input: "`EIO=5`, `04`, `4.0`, empty, missing, repeated, another one than the session's",
-		holds:  "400 with code 5, or 3 on a session, which goes on",
+		name: "revisions", advisory: "no id", input: "`EIO=5`, `04`, `4.0`, empty, missing, repeated, or different from the session's",
+		holds:  "400 with code 5; on a session 400 with code 3, and it goes on",
 		config: func(cfg *core.Config) { cfg.AllowEIO3 = false }, run: oddRevisions,
 	},
 	{
 		name: "smuggling", advisory: "CVE-2022-21221 and lax parsing of old fasthttp; request smuggling as such",
 		input: "Content-Length twice, as a list, signed, with Transfer-Encoding; folded headers, spaces before the colon, unknown codings, broken chunks, GET with a body",
-		holds: "one answer at most: a request hidden in another one's body is never served", run: smuggling,
+		holds: "at most one answer: a request hidden in the body of another is never served", run: smuggling,
 	},
 	{
 		name: "smuggling by leniency", advisory: "request smuggling as such", input: "Content-Length together with chunked, a folded Content-Length, `identity`, LF alone as empty line",
@@ -64,13 +64,13 @@ var hostileRequests = []hostile{
 		holds: "400 with code 3 for one of them, the session ends", also: "TestSuite/Polling, TestOverlapClosesTheSession, TestOverlappingPostsAreBothAnswered", run: overlaps,
 	},
 	{
-		name: "guessed ids", advisory: "CVE-2017-16031, socket.io", input: "ids near one that is in use, empty, very long, with NUL and quotes",
+		name: "guessed ids", advisory: "CVE-2017-16031, socket.io", input: "ids similar to one in use, empty, very long, with NUL and quotes",
 		holds: "400 with code 1; ids are 120 bits of crypto/rand, and 100,000 of them differ",
 		also:  "TestHostileIDs, TestSessionIDsAreUnique", run: guessedIDs,
 	},
 	{
 		name: "log lines", advisory: "CVE-2020-36567, gin",
-		input: "line breaks and escape sequences in query, ids, headers and subprotocols", holds: "each record of the log stays one line", run: logLines,
+		input: "line breaks and escape sequences in query, ids, headers and subprotocols", holds: "each log record stays on one line", run: logLines,
 	},
 	{
 		name: "forged addresses", advisory: "CVE-2020-28483, CVE-2023-29401, gin; CVE-2023-41338, fiber",

@@ -11,24 +11,24 @@ import (
 // hostileSlow are rows about clients that take their time.
 var hostileSlow = []hostile{
 	{
-		name: "slow bodies", advisory: "no id: slowloris", input: "POSTs that bring a byte now and then, with a length and in chunks, with and without a session",
-		holds: "given up after PingInterval + PingTimeout, connection included", also: "TestSlowPostIsGivenUp, TestSlowBodies", begin: slowBodies, config: quick,
+		name: "slow bodies", advisory: "no id: slowloris", input: "POSTs that send a byte now and then, with a length and in chunks, with and without a session",
+		holds: "given up after PingInterval + PingTimeout, and the connection closed", also: "TestSlowPostIsGivenUp, TestSlowBodies", begin: slowBodies, config: quick,
 	},
 	{
-		name: "slow frames", advisory: "CVE-2026-48779 (GHSA-96hv-2xvq-fx4p), ws (time for a message)", input: "a message that brings a byte now and then, among ping frames, on a session and on a candidate",
+		name: "slow frames", advisory: "CVE-2026-48779 (GHSA-96hv-2xvq-fx4p), ws (time for a message)", input: "a message that arrives a byte now and then, among ping frames, on a session and on a WebSocket that is to upgrade one",
 		holds: "given up after PingInterval + PingTimeout, or UpgradeTimeout", also: "TestUpgradeTimeout", frames: true, begin: slowFrames, config: quick,
 	},
 	{
-		name: "slow readers of WebSockets", advisory: "no id", input: "a client that has 8 MB sent to it and reads nothing",
-		holds: "nobody waits for it; it is closed after PingInterval + PingTimeout, and its connection with it", also: "TestSlowClientIsCutOff, TestMaxBuffered", frames: true, begin: slowReader,
+		name: "slow readers of WebSockets", advisory: "no id", input: "a client that is sent 8 MB and reads nothing",
+		holds: "nothing else waits for it; its session and connection are closed after PingInterval + PingTimeout", also: "TestSlowClientIsCutOff, TestMaxBuffered", frames: true, begin: slowReader,
 		config: func(cfg *core.Config) { quick(cfg); cfg.MaxBuffered = 32 << 20 },
 	},
 	{
-		name: "echo that nobody reads", advisory: "no id", input: "a client that sends for ever and reads none of the answers",
+		name: "echo that nobody reads", advisory: "no id", input: "a client that sends without end and reads none of the answers",
 		holds: "closed when more than MaxBuffered bytes wait", also: "TestMaxBuffered", frames: true, run: echoUnread,
 	},
 	{
-		name: "slow readers of polls", advisory: "no id", input: "polls whose answer of 8 MB is not read",
+		name: "slow readers of polls", advisory: "no id", input: "polls whose 8 MB answer is not read",
 		holds: "the session ends after PingInterval + PingTimeout", begin: slowPolls,
 		config: func(cfg *core.Config) { quick(cfg); cfg.MaxBuffered = 32 << 20 },
 	},

@@ -11,7 +11,7 @@ import (
 // hostileUpgrades are rows about the way from polling to WebSocket.
 var hostileUpgrades = []hostile{
 	{
-		name: "broken probes", advisory: "no id", input: "a probe with wrong data, a message before the probe, a pong, a close packet, binary, no packet, a close frame, nothing but the connection's end",
+		name: "broken probes", advisory: "no id", input: "a probe with wrong data, a message before the probe, a pong, a close packet, binary, an invalid packet, a close frame, the end of the connection without anything",
 		holds: "that WebSocket is closed, the session goes on over polling", also: "TestFailedProbesLeavePollingAlone, TestUpgradeTimeout", frames: true, run: brokenProbes,
 	},
 	{
@@ -19,18 +19,18 @@ var hostileUpgrades = []hostile{
 		holds: "each probe is answered, the second WebSocket is closed, the upgrade succeeds", also: "TestSecondProbeIsRefused", frames: true, run: probesTwice,
 	},
 	{
-		name: "upgrade without a probe", advisory: "no id", input: "the upgrade packet as the first one", holds: "accepted, as by the reference: the client decides not to wait; nothing is lost", frames: true, run: upgradeWithoutProbe,
+		name: "upgrade without a probe", advisory: "no id", input: "the upgrade packet as the first one, without a probe", holds: "accepted, as in the reference: it is the client that chose not to wait; nothing is lost", frames: true, run: upgradeWithoutProbe,
 	},
 	{
-		name: "upgrade of what is upgraded", advisory: "no id", input: "a further WebSocket for a session that is on one",
+		name: "upgrade of what is upgraded", advisory: "no id", input: "another WebSocket for a session that already uses one",
 		holds: "it is closed, the session goes on", frames: true, run: upgradeTwice,
 	},
 	{
-		name: "upgrade while closing", advisory: "no id", input: "an upgrade of a session that the application, or the client, closes at that moment, or has closed",
+		name: "upgrade while closing", advisory: "no id", input: "an upgrade of a session that the application or the client is closing or has closed",
 		holds: "the WebSocket is closed, or refused with code 1", also: "TestCloseWhileUpgrading", frames: true, run: upgradeWhileClosing,
 	},
 	{
-		name: "reset while upgrading", advisory: "CVE-2022-41940 (GHSA-r7qp-cfhv-p84w), engine.io", input: "the connection of a candidate is reset before, during and after its probe",
+		name: "reset while upgrading", advisory: "CVE-2022-41940 (GHSA-r7qp-cfhv-p84w), engine.io", input: "the WebSocket of an upgrade is reset before, during and after its probe",
 		holds: "the session goes on over polling; nothing in the log above debug", frames: true, run: resetWhileUpgrading,
 	},
 }

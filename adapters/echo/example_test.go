@@ -106,6 +106,10 @@ func Example_shutdown() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	fmt.Println(srv.Shutdown(ctx), e.Shutdown(ctx))
+	err = srv.Shutdown(ctx)
+	// A context of its own: a polling client that is gone can use up the first.
+	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(err, e.Shutdown(ctx))
 	// Output: <nil> <nil>
 }

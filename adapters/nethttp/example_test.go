@@ -103,7 +103,11 @@ func ExampleMount_shutdown() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	fmt.Println(srv.Shutdown(ctx), server.Shutdown(ctx))
+	err = srv.Shutdown(ctx)
+	// A context of its own: a polling client that is gone can use up the first.
+	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(err, server.Shutdown(ctx))
 	// Output:
 	// {"code":3,"message":"Bad request"}
 	// <nil> <nil>

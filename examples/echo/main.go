@@ -72,12 +72,17 @@ func run(ctx context.Context, o options) error {
 		return err
 	case <-ctx.Done():
 	}
-	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	_ = srv.Shutdown(down) // cuts off sessions that do not end in time
-	_ = served.shutdown(down)
+	within(2*time.Second, srv.Shutdown) // cuts off sessions that do not end in time
+	within(500*time.Millisecond, served.shutdown)
 	_ = listener.Close() // in case serving had not begun
 	return nil
+}
+
+// within gives a shutdown its own time: a polling client that is gone uses up that of the sessions.
+func within(d time.Duration, shutdown func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	_ = shutdown(ctx)
 }
 
 // app is the application beside the endpoint, and what it knows about the sessions.
