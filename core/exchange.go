@@ -42,6 +42,12 @@ type Exchange interface {
 	// over. The body must not be changed afterwards. An error means that the answer was not handed over.
 	Respond(status int, body []byte) error
 
+	// WhenSent is for adapters whose Respond returns before the body was handed to the network. It arranges
+	// for done to be called once, on any goroutine and possibly after Serve has returned: when the body of
+	// the answer that follows has been handed over, or with an error when it never will be. It returns false
+	// if Respond itself takes that long and reports that; done is not called then.
+	WhenSent(done func(error)) bool
+
 	// Wait parks the calling goroutine until the waiter is woken, its time is over, or the client has left.
 	// After it has returned it keeps no reference to the waiter. It returns Woken only if Wake was called.
 	// If anything else ends the wait, except the client's leaving, it returns Expired, and the poll is

@@ -172,6 +172,8 @@ func (x *quietExchange) SetHeader(string, string) {}
 
 func (x *quietExchange) AddHeader(string, string) {}
 
+func (x *quietExchange) WhenSent(func(error)) bool { return false }
+
 func (x *quietExchange) Respond(status int, body []byte) error {
 	x.status, x.answer = status, append(x.answer[:0], body...)
 	return nil

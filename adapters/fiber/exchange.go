@@ -261,6 +261,8 @@ func (x *exchange) SetHeader(name, value string) {
 
 func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
 
+func (x *exchange) WhenSent(func(error)) bool { return false }
+
 // Respond cannot fail: fasthttp sends the answer when the handlers have returned.
 func (x *exchange) Respond(status int, body []byte) error {
 	response := x.c.Response()

@@ -111,6 +111,8 @@ func (x *exchange) discardBody() {
 	x.w.Header().Set("Connection", "close")
 }
 
+func (x *exchange) WhenSent(func(error)) bool { return false }
+
 func (x *exchange) Respond(status int, body []byte) error {
 	x.discardBody()
 	if len(body) >= knownLength || len(body) == 0 {

@@ -60,6 +60,8 @@ func (x *exchange) Body(limit int64, _ time.Time) ([]byte, error) {
 	return body, err
 }
 
+func (x *exchange) WhenSent(func(error)) bool { return false }
+
 func (x *exchange) Respond(status int, body []byte) error {
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(status)

@@ -166,6 +166,8 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 	}
 }
 
+func (x *exchange) WhenSent(func(error)) bool { return false }
+
 func (x *exchange) Respond(status int, body []byte) error {
 	if x.status != 0 {
 		panic("answered twice")
