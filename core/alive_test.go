@@ -51,31 +51,39 @@ func TestBlockedSessionStaysAlive(t *testing.T) {
 
 // Calls of a hook that blocks do not pile up without limit, however much the client sends.
 func TestBlockedHookHoldsTheClientBack(t *testing.T) {
-	const pings = 10_000
+	const messages = 10_000
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var handled atomic.Int64
 		b := newBench(t, core.Config{AllowEIO3: true, OnConnection: func(s *core.Socket) {
 			s.OnPacketCreate(func(core.Packet) { <-release })
-			s.OnHeartbeat(func() { handled.Add(1) })
+			s.OnMessage(func(m core.Message) {
+				handled.Add(1)
+				_ = s.Send(m)
+			})
 		}})
 		ws, s := b.openWS("EIO=3&transport=websocket")
 		go func() {
-			for range pings {
-				ws.SendText("2")
+			for range messages {
+				ws.SendText("4x")
+			}
+		}()
+		go func() {
+			for ok := true; ok; {
+				_, ok = ws.Next()
 			}
 		}()
 		time.Sleep(3 * time.Minute)
 		if n := handled.Load(); n == 0 || n > 2100 {
-			t.Errorf("%d pings were handled", n)
+			t.Errorf("%d messages were handled", n)
 		}
 		if s.ReadyState() != core.StateOpen {
 			t.Errorf("the session is %s", s.ReadyState())
 		}
 		close(release)
 		synctest.Wait()
-		if n := handled.Load(); n != pings {
-			t.Errorf("%d pings were handled in the end", n)
+		if n := handled.Load(); n != messages {
+			t.Errorf("%d messages were handled in the end", n)
 		}
 		ws.Cut()
 		b.end()

@@ -41,7 +41,7 @@ type Config struct {
 	MaxPayload int64
 	// MaxBuffered limits the data, in bytes, that may wait to be sent to one session. Default 16 MiB, or 4
 	// x MaxPayload if that is more; it must not be less than 4 x MaxPayload. The number of waiting messages
-	// is limited, too: to MaxBuffered / 32, or 1,024 if that is more. BufferPolicy says what happens to a
+	// is limited, too: to MaxBuffered / 128, or 1,024 if that is more. BufferPolicy says what happens to a
 	// session that exceeds a limit.
 	MaxBuffered int64
 	// BufferPolicy is for clients that read more slowly than messages are sent to them. The default closes
@@ -49,7 +49,7 @@ type Config struct {
 	BufferPolicy BufferPolicy
 	// WriteTimeout is how long a write to a WebSocket may make no progress before the connection is cut.
 	// Default PingInterval + PingTimeout. It also bounds large answers to polls under net/http if the
-	// http.Server has no WriteTimeout of its own.
+	// http.Server has no WriteTimeout of its own; a whole answer may take PingInterval + PingTimeout longer.
 	WriteTimeout time.Duration
 	// MaxSessions limits the number of sessions open at a time; further handshakes are refused with status
 	// 503. Default 0: no limit other than memory and file descriptors.
@@ -160,7 +160,7 @@ const (
 
 	// Limits for the number of waiting messages, which bound what empty ones cost.
 	leastWaiting    = 1024
-	bytesPerWaiting = 32
+	bytesPerWaiting = 128
 
 	// heldPoll is how long a poll waits at most if it arrives during an upgrade.
 	heldPoll = 100 * time.Millisecond
@@ -171,6 +171,11 @@ const (
 	closeTimeout = 30 * time.Second
 	// longest is the longest delay of a JavaScript timer; a timer with a longer delay fires at once.
 	longest = math.MaxInt32 * time.Millisecond
+	// mostHead is the largest head of a handshake request, in bytes, since a session keeps it. With HTTP/2, where a
+	// field that was sent before takes two bytes, a request could have a megabyte of them for nothing.
+	mostHead = 64 << 10
+	// mostDigits is the longest index of a JSONP call, which clients count up from 0.
+	mostDigits = 10
 	// mostPayload bounds MaxPayload so that sums and multiples of it do not overflow.
 	mostPayload = math.MaxInt64 / 8
 	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that what was

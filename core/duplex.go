@@ -12,10 +12,11 @@ type duplex struct {
 	socket *Socket
 	conn   WebSocketConn
 	base64 bool // the client cannot take binary
+	secure bool // the connection uses TLS
 	parted bool // nothing more is read, and the connection is closed soon; guarded by the server's mu
 	// Guarded by the socket's mu:
 	owed  bool // a goroutine is about to say farewell, and may have to wait for the network
-	reads bool // the client has ended the session or broken a rule, and may still read what it is sent
+	reads bool // the session has ended, and the client may still read what it is sent
 	left  bool // the reading goroutine has left; the goroutine that owes the farewell closes the connection
 	// Used by the reading goroutine alone:
 	ended   error // the error that ended a candidate

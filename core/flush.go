@@ -239,7 +239,9 @@ func (s *Socket) takePong(t *taken) {
 // place, and unlocks mu. With block false it does not wait for the network; what is left then is written by
 // a goroutine that lives as long as there is work.
 func (s *Socket) flush(block bool) {
-	s.conflate()
+	if s.answering == 0 { // else nothing is written yet, and Conflate should see it all together
+		s.conflate()
+	}
 	if s.writing || s.state == stateClosed || !s.pending() {
 		s.mu.Unlock()
 		return

@@ -137,7 +137,7 @@ func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, in
 	subprotocol := offeredSubprotocol(x)
 	err := x.Hijack(func(conn net.Conn, buffered []byte) (rest func()) {
 		s.stay()
-		link := &duplex{socket: socket}
+		link := &duplex{socket: socket, secure: request.TLS != nil}
 		if !s.accept(link, engine, conn, buffered, request, WebSocketOptions{
 			Header:       header,
 			Subprotocol:  subprotocol,
@@ -209,7 +209,9 @@ func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
 		revision:  uint8(p.revision()),
 		receiving: true, // until OnConnection has returned
 	}
-	t.write(&socket.origin, x, !p.more)
+	if !t.write(&socket.origin, x, !p.more) {
+		return nil, &RequestError{Code: BadRequest, Message: "Request header too large", Context: "HEADER_TOO_LARGE"}
+	}
 	socket.hooks.observers = &s.noObservers
 	socket.beat.shard = s.clock.place()
 	return socket, nil

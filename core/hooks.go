@@ -60,7 +60,8 @@ func (s *Socket) OnUpgrade(f func(Transport)) { s.setHook(func(h *hooks) { h.upg
 //
 // The call waits for callbacks and hooks that are running, and for a write that is under way. Such a write
 // ends at once if the connection is cut, and within 5 s if the client has closed the session or broken a
-// rule and may still read; an answer to a poll ends within Config.WriteTimeout.
+// rule and may still read, or if CloseNow ends a session over TLS; an answer to a poll ends within
+// Config.WriteTimeout + PingInterval + PingTimeout, unless the HTTP server has a limit of its own.
 func (s *Socket) OnClose(f func(CloseReason, error)) { s.setHook(func(h *hooks) { h.close = f }) }
 
 // OnPacket sets the callback for every packet from the client, messages included, before the packet is

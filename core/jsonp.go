@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"encoding/hex"
-	"strings"
 )
 
 // appendJSONP wraps a payload in the call ___eio[index]("..."); for a script element to run.
@@ -15,15 +14,16 @@ func appendJSONP(dst []byte, index string, payload []byte) []byte {
 	return append(dst, ");"...)
 }
 
-// digits removes everything but digits: the index of a JSONP call comes from the client and goes into a
-// script.
+// digits returns the first digits of s, without what is between them: the index of a JSONP call comes from the
+// client, goes into a script, and is kept.
 func digits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
+	kept := make([]byte, 0, mostDigits)
+	for i := 0; i < len(s) && len(kept) < mostDigits; i++ {
+		if c := s[i]; '0' <= c && c <= '9' {
+			kept = append(kept, c)
 		}
-		return r
-	}, s)
+	}
+	return string(kept)
 }
 
 // jsonpData returns the payload in the form field d, or nil if there is none.

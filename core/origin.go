@@ -149,16 +149,20 @@ func (p *originTexts) put(t *originText) {
 }
 
 // write fills in the origin of a session whose id is in t. simple tells whether the request's query has
-// nothing but what the protocol asks for. Like everything that a handshake calls, it is split into
+// nothing but what the protocol asks for. It returns false if the request's head is too large to be kept. Like everything that a handshake calls, it is split into
 // functions with small stack frames, see Keep.
 //
 //go:noinline
-func (t *originText) write(o *origin, x Exchange, simple bool) {
+func (t *originText) write(o *origin, x Exchange, simple bool) (ok bool) {
 	local := t.keep(o, x)
+	if len(t.head) > mostHead {
+		return false
+	}
 	t.own = append(append(append(t.own[:0], t.id...), x.RemoteAddr()...), '\n')
 	t.divideFields(t.divide(simple, local))
 	o.text, o.idSize = string(t.own), uint32(len(t.id))
 	o.common = unique.Make(string(t.common))
+	return true
 }
 
 //go:noinline

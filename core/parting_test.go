@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -120,49 +119,6 @@ func TestAbortedHandshakeEnds(t *testing.T) {
 		if err := b.Server.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
-	})
-}
-
-// stuckExchange answers only when it is told to, and its answer fails.
-type stuckExchange struct {
-	core.Exchange
-	wait chan struct{}
-}
-
-func (x *stuckExchange) Respond(int, []byte) error {
-	<-x.wait
-	return net.ErrClosed
-}
-
-func TestManyAnswersUnderWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		unsent := -1
-		b := newBench(t, core.Config{OnConnection: func(s *core.Socket) {
-			s.OnClose(func(core.CloseReason, error) { unsent = s.Unsent() })
-		}})
-		s := b.open(poll4)
-		stuck := make(chan struct{})
-		var wg sync.WaitGroup
-		const n = 256
-		for range n {
-			_ = s.socket.Send(core.Text("x"))
-			wg.Go(func() {
-				b.Server.Serve(&stuckExchange{newQuietExchange(http.MethodGet, s.query, ""), stuck}, b.Engine)
-			})
-			synctest.Wait()
-		}
-		s.socket.CloseNow()
-		synctest.Wait()
-		if unsent != -1 {
-			t.Errorf("OnClose was called while %d answers were under way; Unsent was %d then", n, unsent)
-		}
-		close(stuck)
-		wg.Wait()
-		synctest.Wait()
-		if unsent != n {
-			t.Errorf("in the end Unsent is %d", unsent)
-		}
-		b.end()
 	})
 }
 

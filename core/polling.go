@@ -1,8 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +43,7 @@ func (s *Socket) servePoll(x Exchange) {
 	// The poll is registered by now, and output that is not seen here wakes it, so no wake-up is lost.
 	for {
 		switch {
-		case s.out != nil || s.state != stateOpen:
+		case s.deliverable():
 		case s.freePoll():
 			s.nudged = true
 		default:
@@ -67,15 +69,23 @@ func (s *Socket) servePoll(x Exchange) {
 			}
 			s.nudged = s.nudged || result == Expired
 		}
-		s.conflate()
-		if s.out != nil || s.nudged || s.state != stateOpen {
+		if s.answering == 0 {
+			s.conflate()
+		}
+		if s.nudged || s.deliverable() {
 			break
 		}
-		w = new(Waiter) // the messages it was woken for were conflated away
+		w = new(Waiter) // what it was woken for was conflated away, or comes after an answer that is not sent yet
 		s.poll = w
 	}
 	s.poll, s.nudged = nil, false
 	s.bring(x, w.owed)
+}
+
+// deliverable reports whether a poll has something to bring. While the answer before it is being sent it has
+// not: a client that polls on without reading would get around MaxBuffered otherwise. Called with mu locked.
+func (s *Socket) deliverable() bool {
+	return s.state == stateClosed || s.answering == 0 && (s.out != nil || s.state != stateOpen)
 }
 
 // bring answers a poll with what waits. owed tells whether leaveToPoll has already accounted for that. It
@@ -98,12 +108,19 @@ func (s *Socket) bring(x Exchange, owed bool) {
 	if s.srv.debugging() {
 		s.debug(scopePolling, "poll answered", "packets", len(b.packets))
 	}
+	if payloadSize(b.packets) >= largeAnswer && x.WhenSent(func(err error) { s.sent(b, size, last, err) }) {
+		_ = s.answerPoll(x, b, false) // WhenSent reports the error
+		return
+	}
 	err := ErrPanic // unless answerPoll returns
-	defer func() {
-		s.polled(b.packets, size, last, err)
-		s.srv.batches.put(b)
-	}()
+	defer func() { s.sent(b, size, last, err) }()
 	err = s.answerPoll(x, b, false)
+}
+
+// sent ends what bring began, when the answer has left or never will.
+func (s *Socket) sent(b *batch, size int64, last bool, err error) {
+	s.polled(b.packets, size, last, err)
+	s.srv.batches.put(b)
 }
 
 // owedToNobody accounts for what a poll was to deliver if its client has left. It is called with mu locked
@@ -121,7 +138,7 @@ func (s *Socket) owedToNobody() {
 // poll waits, there is nothing to deliver, or there is a Conflate. A poll that pauses in letUpgradeArrive
 // does not count, as OnClose does not wait for it. Called with mu locked.
 func (s *Socket) leaveToPoll() bool {
-	if s.poll == nil || s.poll.pausing || s.link != nil || s.out == nil || s.srv.cfg.Conflate != nil {
+	if s.poll == nil || s.poll.pausing || s.answering > 0 || s.link != nil || s.out == nil || s.srv.cfg.Conflate != nil {
 		return false
 	}
 	s.poll.owed = true
@@ -134,16 +151,19 @@ func (s *Socket) leaveToPoll() bool {
 // takeForPoll returns the packets to answer a poll with: those that wait or, if the session is closing and
 // none does, the close packet, as in the reference. (If the server is closing, both leave together: the
 // next poll may reach another server.) last tells whether the session ends with this answer. If a WebSocket
-// has become the transport meanwhile, everything is left to it, and the answer is a noop. Called with mu
-// locked.
+// has become the transport meanwhile, everything is left to it, and the answer is a noop; so it is if this poll
+// was released while the answer to an earlier one is still being sent. Called with mu locked.
 func (s *Socket) takeForPoll() (b *batch, last bool) {
-	if s.link != nil {
+	if s.link != nil || s.answering > 0 && s.state != stateClosed {
 		b = s.srv.batches.get()
 		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
 		return b, false
 	}
 	b = s.takeOut()
-	last = s.state == stateClosing && (len(b.packets) == 0 || s.srv.isClosing())
+	if s.jsonp && s.state != stateClosed {
+		s.split(b)
+	}
+	last = s.state == stateClosing && s.out == nil && (len(b.packets) == 0 || s.srv.isClosing())
 	switch {
 	case last, s.state == stateClosed && s.reason != reasonOf(TransportClose): // no other poll will be answered
 		s.leaving = true
@@ -152,6 +172,20 @@ func (s *Socket) takeForPoll() (b *batch, last bool) {
 		b.packets = append(b.packets, outgoing{Packet: parser.Packet{Type: parser.Noop}})
 	}
 	return b, last
+}
+
+// split leaves what does not fit into one answer of JSONP, in which a byte may take six, to the next poll. Called
+// with mu locked.
+func (s *Socket) split(b *batch) {
+	size := int64(0)
+	for i := range b.packets {
+		if size += int64(len(b.packets[i].Data)); size > s.srv.cfg.MaxPayload && i > 0 {
+			s.out = &batch{packets: slices.Clone(b.packets[i:])}
+			clear(b.packets[i:])
+			b.packets = b.packets[:i]
+			return
+		}
+	}
 }
 
 // letUpgradeArrive makes a poll that arrives early in an upgrade pause, see upgradePause. It is called, and
@@ -211,22 +245,37 @@ func (s *Socket) polled(packets []outgoing, size int64, last bool, err error) {
 	case s.link != nil && !s.writing && s.pending(): // upgraded meanwhile
 		s.flush(false)
 	default:
+		poll := s.poll
+		if !s.deliverable() {
+			poll = nil
+		}
 		s.mu.Unlock()
+		if poll != nil { // it has waited for this answer to leave
+			poll.Wake()
+		}
 	}
 }
 
-// packetOverhead is what a packet in a payload usually takes in addition to its data, base64 not counted.
-const packetOverhead = 8
+const (
+	// packetOverhead is what a packet in a payload usually takes in addition to its data, base64 not counted.
+	packetOverhead = 8
+	// largeAnswer is the size from which on an answer may take long to leave.
+	largeAnswer = 4 << 10
+)
+
+// payloadSize estimates the size of a payload.
+func payloadSize(packets []outgoing) int64 {
+	return sizeOf(packets) + packetOverhead*int64(len(packets))
+}
 
 // answerPoll answers a poll with the packets of b.
 func (s *Socket) answerPoll(x Exchange, b *batch, initial bool) error {
-	compress, size := false, 0
+	compress := false
 	for i := range b.packets {
 		b.plain = append(b.plain, b.packets[i].Packet)
 		compress = compress || b.packets[i].compress
-		size += len(b.packets[i].Data) + packetOverhead
 	}
-	body, binary := s.codec().AppendPayload(make([]byte, 0, size), b.plain, s.base64)
+	body, binary := s.codec().AppendPayload(make([]byte, 0, payloadSize(b.packets)), b.plain, s.base64)
 	switch {
 	case s.jsonp:
 		body = appendJSONP(make([]byte, 0, len(body)+32), s.rare.index, body)
@@ -320,13 +369,19 @@ func (s *Socket) post(x Exchange) error {
 		}
 	}
 	if !binary {
-		body = parser.ToValidUTF8(body) // what invalid text is passed on to closes its connection over it
+		// Clients that invalid text is passed on to would close their connections.
+		if body = parser.ToValidUTF8(body); int64(len(body)) > s.srv.cfg.MaxPayload {
+			return ErrTooLarge
+		}
 	}
 	if s.srv.debugging() {
 		s.debug(scopePolling, "data received", "bytes", len(body))
 	}
 	return s.deliverPayload(body, binary)
 }
+
+// mostKept is how many times its own size of a payload a message may keep in memory.
+const mostKept = 8
 
 func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	if !s.acquire(true) {
@@ -339,7 +394,11 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 			s.close(ParseError, err)
 			return err
 		}
+		if copied := p.Binary && !binary; !copied && len(p.Data) < cap(payload)/mostKept {
+			p.Data = bytes.Clone(p.Data) // or the application would keep the whole payload with it
+		}
 		s.mu.Lock()
+		s.letHooksCatchUp()
 		if p.Type == parser.Close {
 			s.letPollArrive()
 		}

@@ -12,14 +12,7 @@ import (
 func (s *Socket) acquire(posting bool) bool {
 	s.mu.Lock()
 	for (s.occupied() || s.posting && !posting) && s.state != stateClosed {
-		r := s.more()
-		if r.turn == nil {
-			r.turn = make(chan struct{})
-		}
-		turn := r.turn
-		s.mu.Unlock()
-		<-turn
-		s.mu.Lock()
+		s.awaitTurn()
 	}
 	if s.state == stateClosed {
 		s.mu.Unlock()
@@ -29,10 +22,33 @@ func (s *Socket) acquire(posting bool) bool {
 	return true
 }
 
+// awaitTurn waits for passTurn. It is called, and returns, with mu locked.
+func (s *Socket) awaitTurn() {
+	r := s.more()
+	if r.turn == nil {
+		r.turn = make(chan struct{})
+	}
+	turn := r.turn
+	s.mu.Unlock()
+	<-turn
+	s.mu.Lock()
+}
+
 // occupied reports whether the client's next packet has to wait for the application: a callback is running,
 // or too many hook calls are queued. Called with mu locked.
 func (s *Socket) occupied() bool {
-	return s.receiving || s.rare != nil && len(s.rare.notes) >= mostNotes
+	return s.receiving || s.behind()
+}
+
+// behind reports whether too many hook calls are queued. Called with mu locked.
+func (s *Socket) behind() bool { return s.rare != nil && len(s.rare.notes) >= mostNotes }
+
+// letHooksCatchUp waits, with the receive token held, while too many hook calls are queued. It is called, and
+// returns, with mu locked.
+func (s *Socket) letHooksCatchUp() {
+	for s.behind() && s.state != stateClosed {
+		s.awaitTurn()
+	}
 }
 
 // release returns the receive token and sends output that was held back while the callbacks ran.
@@ -93,7 +109,9 @@ func (s *Socket) handle(p parser.Packet) {
 	switch p.Type {
 	case parser.Ping: // revision 3 only
 		f := s.hooks.heartbeat
-		s.queue(outgoing{Packet: parser.Packet{Type: parser.Pong}})
+		if !s.pongsWait() {
+			s.queue(outgoing{Packet: parser.Packet{Type: parser.Pong}})
+		}
 		s.kick()
 		if f != nil {
 			s.guarded(f)
@@ -118,6 +136,23 @@ func (s *Socket) handle(p parser.Packet) {
 func (s *Socket) deliver(f func(Message), m Message) {
 	defer s.guard()
 	f(m)
+}
+
+// mostPongs is how many pongs wait at most for a client of revision 3 that pings and does not read.
+const mostPongs = 64
+
+// pongsWait reports whether that many pongs, and nothing behind them, wait to be sent. Called with mu locked.
+func (s *Socket) pongsWait() bool {
+	waiting := s.waiting()
+	if len(waiting) < mostPongs {
+		return false
+	}
+	for _, p := range waiting[len(waiting)-mostPongs:] {
+		if p.Type != parser.Pong {
+			return false
+		}
+	}
+	return true
 }
 
 // inputDeadline returns the time by which a client that has begun to send a body must be done.

@@ -55,7 +55,7 @@ func TestManyEmptyMessages(t *testing.T) {
 		for s.Send(core.Message{}) == nil {
 			sent++
 		}
-		if sent != 2000 {
+		if sent != 1024 {
 			t.Errorf("%d empty messages wait", sent)
 		}
 	})

@@ -331,10 +331,12 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 	s.passTurn()
 	free := holder || !s.writing
 	s.writing = true // for good: nobody else may write
-	blocking := s.blocking && !holder && !reads
+	// Over TLS every write is one that may wait, which says nothing about the client.
+	patient := reads || why == ForcedClose && link != nil && link.secure
+	blocking := s.blocking && !holder && !patient
 	code := s.closeCode()
 	if link != nil && !blocking {
-		link.owed, link.reads = true, reads
+		link.owed, link.reads = true, patient
 	}
 	deliver := s.closeDue()
 	s.mu.Unlock()

@@ -16,9 +16,20 @@ import (
 
 // exchange implements core.Exchange.
 type exchange struct {
-	w            http.ResponseWriter
-	r            *http.Request
-	writeTimeout time.Duration // see core.Config
+	w      http.ResponseWriter
+	r      *http.Request
+	limits *limits
+}
+
+// limits bound the time of large answers if the http.Server does not.
+type limits struct {
+	write  time.Duration // without progress, see core.Config.WriteTimeout
+	answer time.Duration // of a whole answer; a client that takes longer hears nothing of the heartbeat meanwhile
+}
+
+func limitsOf(srv *core.Server) *limits {
+	cfg := srv.Config()
+	return &limits{write: cfg.WriteTimeout, answer: cfg.WriteTimeout + cfg.PingInterval + cfg.PingTimeout}
 }
 
 func (x *exchange) Method() string { return x.r.Method }
@@ -122,8 +133,13 @@ func (x *exchange) Respond(status int, body []byte) error {
 	if len(body) == 0 || x.r.Method == http.MethodHead {
 		return nil
 	}
-	if server := x.server(); len(body) >= largeAnswer && (server == nil || server.WriteTimeout == 0) {
-		return x.writePatiently(body)
+	if server := x.server(); server == nil || server.WriteTimeout == 0 {
+		switch {
+		case len(body) >= largeAnswer:
+			return x.writePatiently(body)
+		case x.r.ProtoMajor > 1: // a window of HTTP/2 can hold up even the first byte; the deadline ends with the request
+			_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.limits.write))
+		}
 	}
 	_, err := x.w.Write(body)
 	return err
@@ -137,16 +153,21 @@ const (
 	progress = 64 << 10
 )
 
-// writePatiently writes for as long as the client keeps reading. The http.Server would wait for ever
-// for one that does not.
+// writePatiently writes for as long as the client keeps reading, within limits. The http.Server would wait for
+// ever.
 func (x *exchange) writePatiently(body []byte) error {
 	control := http.NewResponseController(x.w)
 	if control.SetWriteDeadline(time.Time{}) != nil { // not supported, as behind http.TimeoutHandler
 		_, err := x.w.Write(body)
 		return err
 	}
+	last := time.Now().Add(x.limits.answer)
 	for chunk := range slices.Chunk(body, progress) {
-		_ = control.SetWriteDeadline(time.Now().Add(x.writeTimeout))
+		deadline := time.Now().Add(x.limits.write)
+		if deadline.After(last) {
+			deadline = last
+		}
+		_ = control.SetWriteDeadline(deadline)
 		if _, err := x.w.Write(chunk); err != nil {
 			return err
 		}

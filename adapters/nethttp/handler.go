@@ -18,13 +18,13 @@ const DefaultPath = "/engine.io"
 // route are answered with 404.
 func Handler(srv *core.Server) http.Handler {
 	engine := fastws.New()
-	writeTimeout := srv.Config().WriteTimeout
+	limits := limitsOf(srv)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !spellsRoute(r) {
 			http.NotFound(w, r)
 			return
 		}
-		srv.Serve(&exchange{w: w, r: r, writeTimeout: writeTimeout}, engine)
+		srv.Serve(&exchange{w: w, r: r, limits: limits}, engine)
 	})
 }
 
