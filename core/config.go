@@ -48,8 +48,8 @@ type Config struct {
 	// their sessions.
 	BufferPolicy BufferPolicy
 	// WriteTimeout is how long a write to a WebSocket may make no progress before the connection is cut.
-	// Default PingInterval + PingTimeout. It also bounds large answers to polls under net/http if the
-	// http.Server has no WriteTimeout of its own; a whole answer may take PingInterval + PingTimeout longer.
+	// Default PingInterval + PingTimeout. It also bounds large answers to polls if the
+	// HTTP server has no write timeout of its own; a whole answer may take PingInterval + PingTimeout longer.
 	WriteTimeout time.Duration
 	// MaxSessions limits the number of sessions open at a time; further handshakes are refused with status
 	// 503. Default 0: no limit other than memory and file descriptors.
@@ -174,8 +174,8 @@ const (
 	// mostHead is the largest head of a handshake request, in bytes, since a session keeps it. With HTTP/2, where a
 	// field that was sent before takes two bytes, a request could have a megabyte of them for nothing.
 	mostHead = 64 << 10
-	// mostDigits is the longest index of a JSONP call, which clients count up from 0.
-	mostDigits = 10
+	// mostDigits is the longest index of a JSONP call. Clients count it up from 0.
+	mostDigits = 32
 	// mostPayload bounds MaxPayload so that sums and multiples of it do not overflow.
 	mostPayload = math.MaxInt64 / 8
 	// lingerTimeout is how long a closed WebSocket waits for the client's close frame, so that what was

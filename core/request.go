@@ -54,6 +54,9 @@ func appendHead(dst []byte, r *http.Request) []byte {
 	dst = AppendHead(dst, r.Method, r.RequestURI, r.Proto, r.Host)
 	for name, values := range r.Header {
 		for _, value := range values {
+			if strings.IndexByte(value, '\n') >= 0 { // set by middleware; a client cannot send it
+				value = strings.ReplaceAll(value, "\n", " ")
+			}
 			dst = append(append(dst, name...), ':')
 			dst = append(append(dst, value...), '\n')
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/body"
 )
 
 // exchange implements core.Exchange. It returns copies, since everything in a fiber.Ctx is reused for
@@ -27,6 +28,7 @@ type exchange struct {
 	conn    net.Conn
 	query   string
 	drained bool // nothing of the request's body is left to read from the connection
+	receipt *receipt
 }
 
 func newExchange(c *fiber.Ctx, e *endpoint) *exchange {
@@ -147,7 +149,19 @@ func (x *exchange) appendHead(dst []byte) []byte {
 	h := &x.c.Request().Header
 	dst = core.AppendHead(dst, x.Method(), utils.UnsafeString(h.RequestURI()), utils.UnsafeString(h.Protocol()),
 		utils.UnsafeString(h.Host()))
-	return append(dst, h.RawHeaders()...)
+	return appendFields(dst, h)
+}
+
+// appendFields appends the header as earlier middleware has left it. RawHeaders would show what the client
+// sent, including what middleware has removed so that nobody relies on it.
+//
+//go:noinline
+func appendFields(dst []byte, h *fasthttp.RequestHeader) []byte {
+	for name, value := range h.All() {
+		dst = append(append(dst, name...), ':')
+		dst = append(append(dst, value...), '\n')
+	}
+	return dst
 }
 
 func (x *exchange) context() context.Context {
@@ -200,33 +214,26 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 		return nil, core.ErrTooLarge
 	}
 	if !r.IsBodyStream() {
-		body := r.Body()
-		if int64(len(body)) > limit {
+		data := r.Body()
+		if int64(len(data)) > limit {
 			return nil, core.ErrTooLarge
 		}
-		return bytes.Clone(body), nil
+		return bytes.Clone(data), nil
 	}
 	_ = x.conn.SetReadDeadline(deadline)
 	defer func() { _ = x.conn.SetReadDeadline(time.Time{}) }()
-	var body []byte
-	var err error
-	if size >= 0 {
-		body = make([]byte, size)
-		_, err = io.ReadFull(r.BodyStream(), body)
-	} else {
-		body, err = io.ReadAll(io.LimitReader(r.BodyStream(), limit+1))
-		if int64(len(body)) > limit {
-			return nil, core.ErrTooLarge
-		}
-		if err == nil && x.broken() {
-			err = io.ErrUnexpectedEOF
-		}
+	data, err := body.Read(r.BodyStream(), size, limit)
+	if errors.Is(err, core.ErrTooLarge) {
+		return nil, err
+	}
+	if err == nil && size < 0 && x.broken() {
+		err = io.ErrUnexpectedEOF
 	}
 	x.drained = true
 	if err != nil {
 		x.c.Response().SetConnectionClose()
 	}
-	return body, err
+	return data, err
 }
 
 func (x *exchange) ResponseHeader(name string) string {
@@ -261,13 +268,15 @@ func (x *exchange) SetHeader(name, value string) {
 
 func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
 
-func (x *exchange) WhenSent(func(error)) bool { return false }
-
 // Respond cannot fail: fasthttp sends the answer when the handlers have returned.
 func (x *exchange) Respond(status int, body []byte) error {
 	response := x.c.Response()
 	response.SetStatusCode(status)
-	response.SetBodyRaw(body)
+	if x.receipt == nil {
+		response.SetBodyRaw(body)
+	} else {
+		x.receipt.send(response, body)
+	}
 	if !x.drained && !x.drain() { // fasthttp would take the rest of the body for the next request
 		response.SetConnectionClose()
 	}

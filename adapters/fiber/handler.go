@@ -102,8 +102,9 @@ type endpoint struct {
 	options Options
 
 	once    sync.Once
-	refused error // if not nil, why no request is served
-	anyCase bool  // header names keep the spelling of the client
+	refused error  // if not nil, why no request is served
+	anyCase bool   // header names keep the spelling of the client
+	limits  limits // of large answers
 }
 
 func newEndpoint(srv *core.Server, options Options) *endpoint {
@@ -138,21 +139,30 @@ func (e *endpoint) inspect(c *fiber.Ctx) {
 		log.Error("no request is served", "scope", "engine:fiber", "error", errPrefork)
 		return
 	}
-	limit, payload := bodyLimit(c), e.srv.Config().MaxPayload
+	own := ownConfig(c)
+	if own.WriteTimeout <= 0 && c.App().Server().WriteTimeout <= 0 {
+		e.limits = limitsOf(e.srv)
+	}
+	limit, payload := bodyLimit(c, own), e.srv.Config().MaxPayload
 	if !cfg.StreamRequestBody && limit < payload {
 		log.Warn("Fiber refuses bodies that Engine.IO announces to take: raise fiber.Config.BodyLimit, or call eiofiber.Tune",
 			"scope", "engine:fiber", "BodyLimit", limit, "MaxPayload", payload)
 	}
 }
 
+// ownConfig returns what HeaderReceived of the server says about a request like this.
+func ownConfig(c *fiber.Ctx) (config fasthttp.RequestConfig) {
+	if f := c.App().Server().HeaderReceived; f != nil {
+		config = f(&c.Request().Header)
+	}
+	return config
+}
+
 // bodyLimit returns the largest body, in bytes, with which a request like this reaches its handler.
-func bodyLimit(c *fiber.Ctx) int64 {
-	server := c.App().Server()
-	limit := server.MaxRequestBodySize
-	if server.HeaderReceived != nil {
-		if own := server.HeaderReceived(&c.Request().Header).MaxRequestBodySize; own > 0 {
-			limit = own
-		}
+func bodyLimit(c *fiber.Ctx, own fasthttp.RequestConfig) int64 {
+	limit := c.App().Server().MaxRequestBodySize
+	if own.MaxRequestBodySize > 0 {
+		limit = own.MaxRequestBodySize
 	}
 	if limit <= 0 {
 		limit = fasthttp.DefaultMaxRequestBodySize

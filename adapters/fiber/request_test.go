@@ -2,7 +2,9 @@ package eiofiber_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +83,46 @@ func TestRequest(t *testing.T) {
 	b.sid(c.answer())
 	if r := await(t, b.sockets).Request(); r.URL.Path != "/engine.io/%zz" || r.URL.Query().Get("y") != "1" || r.Proto != "HTTP/1.0" {
 		t.Errorf("request %+v", r)
+	}
+}
+
+// TestHeadersThatMiddlewareChanges: what middleware has removed, such as a header that clients must not set,
+// reaches neither AllowRequest nor the application later.
+func TestHeadersThatMiddlewareChanges(t *testing.T) {
+	for _, anyCase := range []bool{false, true} {
+		allowed := make(chan *http.Request, 1)
+		b := newBench(t, setup{
+			fiber: fiber.Config{DisableHeaderNormalizing: anyCase},
+			core:  core.Config{AllowRequest: func(r *http.Request) error { allowed <- r; return nil }},
+			build: func(app *fiber.App, srv *core.Server) {
+				app.Use(func(c *fiber.Ctx) error {
+					h := &c.Request().Header
+					h.Del("X-User")
+					h.Set("X-Role", "guest")
+					h.Set("X-New", "new\r\nX-User: admin")
+					h.SetUserAgent("hidden")
+					h.DelCookie("secret")
+					h.SetHost("inside")
+					return c.Next()
+				})
+				eiofiber.Mount(app, "", srv)
+			},
+		})
+		c := b.raw()
+		c.sendf("GET /engine.io/%s HTTP/1.1\r\nHost: x\r\nX-User: admin\r\nX-Role: root\r\nUser-Agent: a\r\n"+
+			"Cookie: secret=1; open=2\r\nX-Kept: 1\r\nX-Kept: 2\r\nContent-Type: x/y\r\n\r\n", poll4)
+		b.sid(c.answer())
+		r := await(t, b.sockets).Request()
+		want := http.Header{
+			"X-Role": {"guest"}, "X-New": {"new  X-User: admin"}, "User-Agent": {"hidden"}, "Cookie": {"open=2"},
+			"X-Kept": {"1", "2"}, "Content-Type": {"x/y"},
+		}
+		for name, r := range map[string]*http.Request{"AllowRequest": await(t, allowed), "Socket.Request": r} {
+			slices.Sort(r.Header["X-Kept"]) // Del changes the order
+			if !maps.EqualFunc(r.Header, want, slices.Equal) || r.Host != "inside" {
+				t.Errorf("%s has %v of %s", name, r.Header, r.Host)
+			}
+		}
 	}
 }
 

@@ -30,8 +30,8 @@ const writeBuffer = 2 << 10
 //     its first byte has arrived, and MaxPayload limits it. In that case Tune also sets
 //     DisablePreParseMultipartForm: forms with files are parsed when a handler asks for them.
 //   - If fiber.Config.WriteTimeout is not set, answers of the endpoint must leave within
-//     core.Config.WriteTimeout. Without Tune, a client that does not read the answer to its poll keeps a
-//     goroutine and the answer until its connection ends.
+//     core.Config.WriteTimeout. Without Tune, only answers to polls of more than a few KiB are limited: they
+//     may take core.Config.WriteTimeout without progress, and PingInterval + PingTimeout longer in all.
 //   - If fiber.Config.WriteBufferSize is not set, or is the default of 4 KiB, the buffer for answers,
 //     which each waiting poll holds on to, has 2 KiB. Longer answers take one more write.
 //

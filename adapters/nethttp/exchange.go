@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/body"
 )
 
 // exchange implements core.Exchange.
@@ -59,8 +60,7 @@ func (x *exchange) Request() *http.Request {
 func (x *exchange) Keep(dst []byte) ([]byte, core.Kept) { return core.Keep(dst, x.r) }
 
 func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
-	size := x.r.ContentLength
-	if size > limit {
+	if x.r.ContentLength > limit {
 		return nil, core.ErrTooLarge
 	}
 	if server := x.server(); server == nil || server.ReadTimeout == 0 {
@@ -73,21 +73,11 @@ func (x *exchange) Body(limit int64, deadline time.Time) ([]byte, error) {
 			}()
 		}
 	}
-	var body []byte
-	var err error
-	if size >= 0 {
-		body = make([]byte, size)
-		_, err = io.ReadFull(x.r.Body, body)
-	} else {
-		body, err = io.ReadAll(io.LimitReader(x.r.Body, limit+1))
-		if int64(len(body)) > limit {
-			return nil, core.ErrTooLarge
-		}
-	}
+	data, err := body.Read(x.r.Body, x.r.ContentLength, limit)
 	if err == nil {
 		x.r.Body = http.NoBody
 	}
-	return body, err
+	return data, err
 }
 
 // bodyRead reports whether nothing of the request's body is left.
