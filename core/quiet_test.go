@@ -79,7 +79,7 @@ func (c *quietConn) Flush(bool) (bool, error) {
 
 func (c *quietConn) Unflushed() int { return c.pending }
 
-func (c *quietConn) SetReadDeadline(time.Time) error { return nil }
+func (c *quietConn) SetDeadline(time.Time) error { return nil }
 
 func (c *quietConn) Close() error {
 	c.once.Do(func() { close(c.closed) })

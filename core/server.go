@@ -195,7 +195,7 @@ func (s *Server) isClosing() bool { return s.closing.Load() }
 // closing it earlier would make TCP discard what the client has not read yet.
 func (s *Server) parting(link *duplex) {
 	if s.mayLeave(link) {
-		_ = link.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+		_ = link.conn.SetDeadline(time.Now().Add(lingerTimeout))
 	}
 }
 
@@ -263,15 +263,12 @@ func (s *Server) bound(link *duplex) {
 	}
 }
 
-// cutPartings closes the connections of sessions that have ended. Over TLS each may take up to 5 s to send an
-// alert that its client does not read, so they are closed side by side.
+// cutPartings closes the connections of sessions that have ended.
 func (s *Server) cutPartings() {
 	s.mu.Lock()
 	links := slices.Collect(maps.Keys(s.leavings))
 	s.mu.Unlock()
-	var closed sync.WaitGroup
 	for _, link := range links {
-		closed.Go(func() { _ = link.conn.Close() })
+		_ = link.conn.Close()
 	}
-	closed.Wait()
 }

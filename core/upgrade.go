@@ -24,9 +24,9 @@ func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket
 // the session only to register the candidate, when the probe comes, and to adopt the candidate or give it
 // up.
 func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
-	// The upgrade needs no timer: the read deadline is its timeout. It is set before the session knows the
-	// candidate, since retire moves it when the session ends.
-	_ = link.conn.SetReadDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
+	// The upgrade needs no timer: the connection's deadline is its timeout. It is set before the session knows
+	// the candidate, since retire moves it when the session ends.
+	_ = link.conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	s.mu.Lock()
 	if s.state == stateClosed || s.link != nil || s.probe != nil {
 		s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Socket) endProbing(link *duplex) {
 
 // retire ends a candidate whose session has ended: its reading goroutine, which alone writes to it, wakes
 // and sends the close frame. Called with the socket's mu locked.
-func (d *duplex) retire() { _ = d.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (d *duplex) retire() { _ = d.conn.SetDeadline(time.Unix(1, 0)) }
 
 // adopt makes the candidate, which came at the given time, the session's transport. It returns false if the
 // session is ending or has given the candidate up.
@@ -130,7 +130,7 @@ func (s *Socket) adopt(link *duplex, came time.Time) bool {
 		s.mu.Unlock()
 		return false
 	}
-	_ = link.conn.SetReadDeadline(time.Time{})
+	_ = link.conn.SetDeadline(time.Time{})
 	link.adopted = true
 	s.probe, s.probing = nil, false
 	s.link, s.upgraded = link, true

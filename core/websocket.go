@@ -81,9 +81,12 @@ type WebSocketConn interface {
 	// goroutine that appends and flushes.
 	Unflushed() int
 
-	// SetReadDeadline bounds ReadMessage; the zero time means no bound.
-	SetReadDeadline(t time.Time) error
-	// Close cuts the connection. It makes ReadMessage and Flush return. It may be called again.
+	// SetDeadline bounds ReadMessage and Flush; the zero time means no bound, except WriteTimeout's. It takes
+	// effect on calls under way, and bounds all that ReadMessage does: over TLS that includes writing. A time in
+	// the past makes ReadMessage return at once; a write may get a little more time.
+	SetDeadline(t time.Time) error
+	// Close cuts the connection. It makes ReadMessage and Flush return. It may be called again, and with locks
+	// held: it never waits for the network, which over TLS the end of the connection may do.
 	Close() error
 }
 

@@ -29,6 +29,9 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 			if rest := serve(conn, buffered); rest != nil {
 				rest()
 			}
+			if lasting, ok := conn.(*lastingConn); ok { // may still be in use; from here on it is another client's
+				_ = lasting.Close()
+			}
 			return
 		}
 		go func() {
@@ -119,12 +122,9 @@ func (c *lastingConn) Close() error {
 		_ = c.Conn.SetDeadline(time.Unix(1, 0))
 	}
 	c.mu.Unlock()
-	if again {
-		return nil
-	}
 	c.inUse.Lock()
 	defer c.inUse.Unlock()
-	if !c.owned {
+	if again || !c.owned {
 		return nil
 	}
 	return c.Conn.Close()

@@ -56,9 +56,7 @@ type connection struct {
 	limit   int        // of a message
 	deflate *deflation // nil unless it was negotiated
 
-	// Used by the reading goroutine only:
-	err  error               // the error of ReadMessage, final
-	head [maxHeaderSize]byte // header of the frame being read
+	head [maxHeaderSize]byte // header of the frame being read; used by the reading goroutine only
 }
 
 // deflation is what only connections with compression need. It is kept apart because there may be very
@@ -78,8 +76,8 @@ func (c *connection) Flush(block bool) (bool, error) { return c.wire.Flush(block
 // Unflushed implements core.WebSocketConn.
 func (c *connection) Unflushed() int { return c.wire.Unflushed() }
 
-// SetReadDeadline implements core.WebSocketConn.
-func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }
+// SetDeadline implements core.WebSocketConn.
+func (c *connection) SetDeadline(t time.Time) error { return c.wire.SetDeadline(t) }
 
 // Close implements core.WebSocketConn.
 func (c *connection) Close() error { return c.wire.Close() }

@@ -31,20 +31,20 @@ type message struct {
 // as deep as the call that waits. Through ws.ReadHeader it would take 4 KiB instead of 2.
 func (c *connection) ReadMessage() ([]byte, bool, error) {
 	var m message
-	for c.err == nil {
+	for c.wire.ReadErr() == nil {
 		n, err := c.wire.Read(c.head[:leastHeaderSize])
 		if err == nil {
 			err = c.readFrame(&m, n)
 		}
 		if err != nil {
-			c.err = err
+			c.wire.Fail(err)
 			break
 		}
 		if m.complete {
 			return m.data, m.binary, nil
 		}
 	}
-	return nil, false, c.err
+	return nil, false, c.wire.ReadErr()
 }
 
 // readFrame reads the frame whose first n bytes are in head. It handles a control frame, and adds a data

@@ -271,7 +271,7 @@ func TestLostConnections(t *testing.T) {
 	}
 
 	server, _ := connect(t, terms())
-	_ = server.SetReadDeadline(time.Now())
+	_ = server.SetDeadline(time.Now())
 	var timeout net.Error
 	if _, _, err := server.ReadMessage(); !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("deadline: %v", err)

@@ -98,7 +98,7 @@ func TestCloseAndDeadlineFromAnywhere(t *testing.T) {
 	})
 	wg.Go(func() {
 		for range 100 {
-			_ = server.SetReadDeadline(time.Now().Add(time.Hour))
+			_ = server.SetDeadline(time.Now().Add(time.Hour))
 			_ = server.AppendMessage([]byte("x"), false, false)
 			_, _ = server.Flush(false)
 		}

@@ -265,7 +265,7 @@ func (w *WebSocket) Flush(block bool) (bool, error) {
 			w.mu.Unlock()
 			return true, nil
 		}
-		changed := w.changed
+		changed, expired := w.changed, w.expired
 		w.mu.Unlock()
 		if !block {
 			return false, nil
@@ -276,6 +276,9 @@ func (w *WebSocket) Flush(block bool) (bool, error) {
 			timer.Stop()
 		case <-w.closed.c:
 			timer.Stop()
+		case <-expired:
+			timer.Stop()
+			return false, os.ErrDeadlineExceeded
 		case <-timer.C:
 			return false, os.ErrDeadlineExceeded
 		}
@@ -289,33 +292,24 @@ func (w *WebSocket) Unflushed() int {
 	return w.unflushed
 }
 
-// SetReadDeadline implements core.WebSocketConn.
-func (w *WebSocket) SetReadDeadline(t time.Time) error {
+// SetDeadline implements core.WebSocketConn.
+func (w *WebSocket) SetDeadline(t time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.deadline != nil {
-		w.deadline.Stop()
-		w.deadline = nil
+	if w.deadline != nil && !w.deadline.Stop() { // it has passed, or does just now
+		w.expired = make(chan struct{})
 	}
+	w.deadline = nil
 	if !t.IsZero() {
-		w.deadline = time.AfterFunc(time.Until(t), w.expire)
+		expired := w.expired
+		w.deadline = time.AfterFunc(time.Until(t), func() { close(expired) })
 	}
 	return nil
 }
 
-func (w *WebSocket) expire() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case <-w.expired:
-	default:
-		close(w.expired)
-	}
-}
-
 // Close implements core.WebSocketConn.
 func (w *WebSocket) Close() error {
-	_ = w.SetReadDeadline(time.Time{})
+	_ = w.SetDeadline(time.Time{})
 	w.closed.close()
 	return nil
 }

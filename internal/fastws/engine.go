@@ -140,7 +140,7 @@ type connection struct {
 
 func (c *connection) Buffered() bool { return c.wire.Unread() }
 
-func (c *connection) SetReadDeadline(t time.Time) error { return c.wire.SetReadDeadline(t) }
+func (c *connection) SetDeadline(t time.Time) error { return c.wire.SetDeadline(t) }
 
 func (c *connection) Unflushed() int { return c.wire.Unflushed() }
 

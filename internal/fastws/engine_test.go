@@ -216,7 +216,7 @@ func TestPieces(t *testing.T) {
 	long, short := frame(strings.Repeat("l", 20)), frame("s")
 	for cut := 1; cut < len(long); cut++ {
 		server, client, _ := connect(t, 100)
-		_ = server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = server.SetDeadline(time.Now().Add(10 * time.Second))
 		for _, pieces := range []struct {
 			text     string
 			messages int

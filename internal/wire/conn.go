@@ -13,7 +13,13 @@ const (
 	readSize  = 4096
 	keptWrite = 64 << 10 // larger buffers are left to the garbage collector
 	progress  = 64 << 10 // how much must leave within the timeout of a blocking Flush
+
+	patience = time.Second // for writes after a deadline in the past, and for Close
 )
+
+// epoch is what deadlines are counted from: as a time.Time each connection's would take 24 bytes, and as Unix
+// time it would move whenever the system's clock is set.
+var epoch = time.Now()
 
 // Buffers holds the pools that connections borrow from. The connections of an engine share them.
 type Buffers struct {
@@ -82,10 +88,13 @@ type Conn struct {
 	left   int   // bytes of all reads that were not consumed
 	err    error // of the last read
 
-	mu     sync.Mutex
-	ended  bool         // the last frame was collected
-	out    *writeBuffer // collected
-	flight *writeBuffer // being flushed; belongs to the flushing goroutine
+	mu       sync.Mutex
+	ended    bool          // the last frame was collected
+	waits    bool          // a blocking Flush is writing
+	closed   bool          // Close was called
+	deadline time.Duration // of writes, since epoch; 0: none
+	out      *writeBuffer  // collected
+	flight   *writeBuffer  // being flushed; belongs to the flushing goroutine
 }
 
 // Init makes c, which is a field of something larger, wrap conn. buffered is input that was already read
@@ -183,8 +192,12 @@ func (c *Conn) Unread() bool { return c.unread > 0 }
 // wrongly.
 func (c *Conn) Left() bool { return c.left > 0 }
 
-// ReadErr returns the network error with which reading ended, or nil.
+// ReadErr returns the error with which reading ended, which is the network's or that given to Fail, or nil.
 func (c *Conn) ReadErr() error { return c.err }
+
+// Fail notes the error for which the engine reads no more. It is kept here so that the engine needs no field
+// of its own for it.
+func (c *Conn) Fail(err error) { c.err = err }
 
 // Write collects p for the next Flush, unless the last frame was collected already.
 func (c *Conn) Write(p []byte) (int, error) {
@@ -216,8 +229,89 @@ func (c *Conn) collect(p []byte) {
 	c.out.data = append(c.out.data, p...)
 }
 
-// SetWriteDeadline does nothing: Flush sets its own.
+// SetDeadline bounds Read and Flush; the zero time means no bound, except the timeout of a blocking Flush. It
+// may be called from any goroutine, and takes effect on calls under way.
+//
+// It bounds writes even while nothing is flushed, because over TLS Read writes, too: it answers the client's
+// requests for new keys, holding a lock that Flush needs, and would wait for ever if the client read nothing.
+//
+// A time in the past makes Read return at once, but leaves writes a second, since a TLS connection is lost
+// with the first write that fails.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	return c.setDeadline(t)
+}
+
+// setDeadline is called with mu locked.
+func (c *Conn) setDeadline(t time.Time) error {
+	c.deadline = 0
+	if !t.IsZero() {
+		write := t
+		if now := time.Now(); t.Before(now) {
+			write = now.Add(patience)
+		}
+		c.deadline = write.Sub(epoch)
+	}
+	c.boundWrites()
+	return c.Conn.SetReadDeadline(t)
+}
+
+// boundWrites sets the write deadline: the connection's own or, if that comes earlier, a blocking Flush's.
+// Called with mu locked, so that of two calls at once the later one has seen all there is to see.
+func (c *Conn) boundWrites() {
+	var t time.Time
+	if c.deadline != 0 {
+		t = epoch.Add(c.deadline)
+	}
+	if c.waits {
+		if own := time.Now().Add(c.timeout); t.IsZero() || own.Before(t) {
+			t = own
+		}
+	}
+	_ = c.Conn.SetWriteDeadline(t)
+}
+
+// SetWriteDeadline does nothing: SetDeadline and Flush set it.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// Close ends Read and Flush. It never waits for the network, may be called from any goroutine, with locks
+// held, and again.
+//
+// A TCP or Unix socket is closed when it returns. Others are closed by a goroutine: a tls.Conn waits for the
+// lock of its output, which a Read may hold that waits for the client, and then up to five seconds to tell the
+// client that it ends. Here that takes a second at most, after which the connection below is closed.
+func (c *Conn) Close() error {
+	conn := c.Conn
+	if p, ok := conn.(*prefixed); ok {
+		conn = p.Conn
+	}
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return conn.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed = true
+		_ = c.setDeadline(time.Now().Add(patience)) // if the type is unknown, there may be TLS inside
+		go closeInTime(conn)
+	}
+	return nil
+}
+
+// closeInTime closes a connection that may wait for the network before it closes.
+func closeInTime(conn net.Conn) {
+	if layer, ok := conn.(interface{ NetConn() net.Conn }); ok { // as tls.Conn
+		below := layer.NetConn()
+		cut := time.AfterFunc(patience, func() { _ = below.Close() })
+		defer cut.Stop()
+	}
+	_ = conn.Close()
+}
 
 // Unflushed returns how many bytes were collected and not sent yet. It is called by the goroutine that
 // flushes.
@@ -272,13 +366,21 @@ func (c *Conn) writeAll() (err error) {
 		return nil
 	}
 	for b.sent < len(b.data) && err == nil {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.timeout))
+		c.setWaits(true)
 		var n int
 		n, err = c.Conn.Write(b.data[b.sent:min(len(b.data), b.sent+progress)])
 		b.sent += n
 	}
-	_ = c.Conn.SetWriteDeadline(time.Time{}) // it would affect the next tryWrite
+	c.setWaits(false) // the timeout would affect the next tryWrite
 	return err
+}
+
+// setWaits puts the timeout of a blocking Flush in force, anew if it is already, or ends it.
+func (c *Conn) setWaits(waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waits = waits
+	c.boundWrites()
 }
 
 // prefixed is a connection with input that was already read from it.

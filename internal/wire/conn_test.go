@@ -149,12 +149,12 @@ func TestFlushDoesNotWait(t *testing.T) {
 func TestBlockingFlushLeavesNoDeadline(t *testing.T) {
 	each(t, func(t *testing.T, c *Conn, far net.Conn, _ *int) {
 		go func() { _, _ = io.Copy(io.Discard, far) }()
-		c.timeout = time.Millisecond
+		c.timeout = 100 * time.Millisecond
 		_, _ = c.Write([]byte("a"))
 		if _, err := c.Flush(true); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.NewTimer(5 * time.Millisecond)
+		timer := time.NewTimer(2 * c.timeout)
 		<-timer.C
 		_, _ = c.Write([]byte("b"))
 		if _, err := c.Flush(false); err != nil {
