@@ -28,7 +28,7 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 		s.refuseClosed(x)
 		return
 	}
-	socket, err := s.newSocket(x, p)
+	socket, err := s.newSocket(x, p.revision(), !p.more)
 	if err == nil {
 		socket.answerAs(p)
 		err = s.register(socket, Polling)
@@ -45,6 +45,8 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 }
 
 // answerAs fixes the form of answers to polls.
+//
+//go:noinline
 func (s *Socket) answerAs(p params) {
 	if s.base64, s.jsonp = p.base64 || p.jsonp, p.jsonp; p.jsonp {
 		s.rare = &rare{index: digits(p.j)}
@@ -94,7 +96,7 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 		s.refuseClosed(x)
 		return
 	}
-	socket, refused := s.newSocket(x, p)
+	socket, refused := s.newSocket(x, p.revision(), !p.more)
 	if refused != nil {
 		s.refuseRequest(x, refused, true)
 		return
@@ -195,7 +197,9 @@ func offeredSubprotocol(x Exchange) string {
 	return first
 }
 
-func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
+// newSocket makes a socket that is not registered yet. simple tells whether the request's query has nothing but
+// what the protocol asks for.
+func (s *Server) newSocket(x Exchange, revision int, simple bool) (*Socket, *RequestError) {
 	t := s.originTexts.get()
 	defer s.originTexts.put(t)
 	id, err := s.appendID(t.id[:0], x)
@@ -206,10 +210,10 @@ func (s *Server) newSocket(x Exchange, p params) (*Socket, *RequestError) {
 	t.id = id
 	socket := &Socket{
 		srv:       s,
-		revision:  uint8(p.revision()),
+		revision:  uint8(revision),
 		receiving: true, // until OnConnection has returned
 	}
-	if !t.write(&socket.origin, x, !p.more) {
+	if !t.write(&socket.origin, x, simple) {
 		return nil, &RequestError{Code: BadRequest, Message: "Request header too large", Context: "HEADER_TOO_LARGE"}
 	}
 	socket.hooks.observers = &s.noObservers

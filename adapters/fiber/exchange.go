@@ -118,9 +118,7 @@ func (x *exchange) Request() *http.Request {
 	return r
 }
 
-// Keep records what Request would return. It is split into small functions to save stack: on a
-// connection with a waiting poll the stack is as large as the deepest call so far, and 4 KiB are enough
-// if no frame is large.
+// Keep records what Request would return.
 func (x *exchange) Keep(dst []byte) (head []byte, kept core.Kept) {
 	head = x.appendHead(dst)
 	if x.c.Context().IsTLS() {
@@ -130,6 +128,41 @@ func (x *exchange) Keep(dst []byte) (head []byte, kept core.Kept) {
 		kept.Context = x.keepContext()
 	}
 	return head, kept
+}
+
+// opening is the exchange of a request that probably opens a session. Fiber and fasthttp take much stack for
+// what Keep asks of them, so that is done before the core, further down, calls it: on a connection with a
+// waiting poll the stack is as large as the deepest call so far, and 4 KiB are enough if that is not this one.
+type opening struct {
+	*exchange
+	head *[]byte // from endpoint.heads
+	kept core.Kept
+}
+
+// Keep implements core.Exchange.
+func (x *opening) Keep(dst []byte) (head []byte, kept core.Kept) {
+	return append(dst, *x.head...), x.kept
+}
+
+//go:noinline
+func (x *exchange) opening() *opening {
+	buffer, ok := x.e.heads.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	o := &opening{exchange: x, head: buffer}
+	*buffer, o.kept = x.Keep((*buffer)[:0])
+	return o
+}
+
+// keptHead is the largest capacity of a buffer for heads that is kept for reuse.
+const keptHead = 4096
+
+// release ends the use of an exchange that the core no longer refers to.
+func (x *opening) release() {
+	if cap(*x.head) <= keptHead {
+		x.e.heads.Put(x.head)
+	}
 }
 
 //go:noinline

@@ -3,6 +3,7 @@ package eiofiber
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,6 +106,7 @@ type endpoint struct {
 	refused error  // if not nil, why no request is served
 	anyCase bool   // header names keep the spelling of the client
 	limits  limits // of large answers
+	heads   sync.Pool
 }
 
 func newEndpoint(srv *core.Server, options Options) *endpoint {
@@ -123,7 +125,14 @@ func (e *endpoint) serve(c *fiber.Ctx) error {
 		// the code that reads it removes the deadline when it is done.)
 		_ = c.Context().Conn().SetReadDeadline(time.Time{})
 	}
-	e.srv.Serve(newExchange(c, e), e.engine)
+	x := newExchange(c, e)
+	if strings.Contains(x.query, "sid=") {
+		e.srv.Serve(x, e.engine)
+		return nil
+	}
+	o := x.opening()
+	e.srv.Serve(o, e.engine)
+	o.release()
 	return nil
 }
 
