@@ -19,9 +19,8 @@ type duplex struct {
 	reads bool // the session has ended, and the client may still read what it is sent
 	left  bool // the reading goroutine has left; the goroutine that owes the farewell closes the connection
 	// Used by the reading goroutine alone:
-	ended   error // the error that ended a candidate
-	adopted bool  // the connection is the session's transport
-	held    bool  // output may be held back
+	adopted bool // the connection is the session's transport
+	held    bool // output may be held back
 }
 
 // startDuplex makes the link the transport of a new session and sends the open packet.

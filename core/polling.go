@@ -28,7 +28,7 @@ func (s *Socket) servePoll(x Exchange) {
 		s.mu.Unlock()
 		s.srv.respondRefusal(x, &RequestError{Code: BadRequest, Context: "TRANSPORT_MISMATCH"})
 		return
-	case s.poll != nil:
+	case s.poll != nil || s.answering >= mostAnswers:
 		s.finish(TransportError, ErrOverlap, false)
 		s.srv.respondRefusal(x, &RequestError{Code: BadRequest})
 		return
@@ -81,6 +81,10 @@ func (s *Socket) servePoll(x Exchange) {
 	s.poll, s.nudged = nil, false
 	s.bring(x, w.owed)
 }
+
+// mostAnswers is how many polls of a session may be being answered at once. There are only ever a few: beside the
+// first, noops for an upgrade.
+const mostAnswers = 100
 
 // deliverable reports whether a poll has something to bring. While the answer before it is being sent it has
 // not: a client that polls on without reading would get around MaxBuffered otherwise. Called with mu locked.

@@ -58,7 +58,7 @@ type Socket struct {
 
 	beat heartbeat
 
-	inFlight uint16 // writes and answers that are under way
+	inFlight uint8 // writes and answers that are under way; see mostAnswers
 
 	revision uint8 // fixed by the handshake, as is the form of answers to polls:
 	base64   bool  // the client cannot take binary (revision 3)
@@ -80,11 +80,11 @@ type Socket struct {
 	holdSet    bool
 	conflating bool // Config.Conflate is running; messages wait
 
-	nudged    bool   // the waiting GET is to be answered even if nothing waits to be sent
-	answering uint16 // polls being answered; a client may send the next before the last is accounted for
-	posting   bool   // a POST is being read or delivered
-	probing   bool   // probe has received its probe packet
-	free      uint8  // how many more polls are answered at once while probing
+	nudged    bool  // the waiting GET is to be answered even if nothing waits to be sent
+	answering uint8 // polls being answered; a client may send the next before the last is accounted for
+	posting   bool  // a POST is being read or delivered
+	probing   bool  // probe has received its probe packet
+	free      uint8 // how many more polls are answered at once while probing
 	upgraded  bool
 }
 

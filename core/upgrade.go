@@ -12,18 +12,18 @@ const probeData = "probe"
 func (s *Server) serveProbe(x Exchange, engine WebSocketEngine, p params, socket *Socket) {
 	s.takeOver(x, engine, socket, false, func(link *duplex) bool {
 		link.base64 = p.base64
-		if socket.probeUpgrade(link) {
-			return true
+		adopted, err := socket.probeUpgrade(link)
+		if !adopted {
+			s.dismiss(link, closeCodeFor(err))
 		}
-		s.dismiss(link, closeCodeFor(link.ended))
-		return false
+		return adopted
 	})
 }
 
 // probeUpgrade serves the candidate until it has become the session's transport or failed to. It touches
 // the session only to register the candidate, when the probe comes, and to adopt the candidate or give it
 // up.
-func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
+func (s *Socket) probeUpgrade(link *duplex) (adopted bool, err error) {
 	// The upgrade needs no timer: the connection's deadline is its timeout. It is set before the session knows
 	// the candidate, since retire moves it when the session ends.
 	_ = link.conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
@@ -31,52 +31,52 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool) {
 	if s.state == stateClosed || s.link != nil || s.probe != nil {
 		s.mu.Unlock()
 		s.srv.counters.upgradesFailed.Add(1)
-		return false
+		return false, nil
 	}
 	s.probe = link
 	s.mu.Unlock()
 	began := time.Now()
-	if s.answerProbe(link) && s.adopt(link, began) {
-		return true
+	upgraded, err := s.answerProbe(link)
+	if upgraded && s.adopt(link, began) {
+		return true, nil
 	}
 	s.srv.counters.upgradesFailed.Add(1)
 	s.debug(scopeSocket, "upgrade given up")
 	s.endProbing(link)
-	return false
+	return false, err
 }
 
-// answerProbe returns true when the client has sent the upgrade packet.
-func (s *Socket) answerProbe(link *duplex) bool {
+// answerProbe returns true when the client has sent the upgrade packet, or the error that a close frame is to
+// tell the client about, if there is one.
+func (s *Socket) answerProbe(link *duplex) (upgraded bool, err error) {
 	if _, err := link.conn.Flush(true); err != nil { // the answer to the opening handshake
-		return false
+		return false, nil
 	}
 	for {
 		data, binary, err := link.conn.ReadMessage()
 		if err != nil {
-			link.ended = err
-			return false
+			return false, err
 		}
 		p, err := s.codec().DecodeFrame(data, binary)
 		switch {
 		case err != nil:
-			link.ended = err
-			return false
+			return false, err
 		case p.Type == parser.Upgrade:
-			return true
+			return true, nil
 		case p.Type != parser.Ping || string(p.Data) != probeData:
-			return false
+			return false, nil
 		}
 		// This comes before the pong, which the client may answer on both connections at once.
 		first, ok := s.beginProbing(link)
 		if !ok {
-			return false
+			return false, nil
 		}
 		pong := append([]byte{'0' + byte(parser.Pong)}, probeData...)
 		if link.conn.AppendMessage(pong, false, false) != nil {
-			return false
+			return false, nil
 		}
 		if _, err := link.conn.Flush(true); err != nil {
-			return false
+			return false, nil
 		}
 		if first {
 			s.mu.Lock()
