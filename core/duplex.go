@@ -34,7 +34,18 @@ func (s *Socket) startDuplex(link *duplex) {
 		return
 	}
 	s.link = link
-	early := s.out // what others have sent since the session was registered
+	s.queueFirst()
+	s.beginBeating() // after the open packet, however short the interval
+	s.kick()
+}
+
+// queueFirst puts the first packets of a session before those that others have sent since it was registered.
+// It is not inlined, so that its stack frame is gone when the packets are written, see takeover.serve. Called
+// with mu locked.
+//
+//go:noinline
+func (s *Socket) queueFirst() {
+	early := s.out
 	s.out = nil
 	s.queue(outgoing{Packet: s.openPacket(WebSocket)})
 	if m := s.srv.cfg.InitialPacket; m != nil {
@@ -43,8 +54,6 @@ func (s *Socket) startDuplex(link *duplex) {
 	if early != nil {
 		s.out.packets = append(s.out.packets, early.packets...)
 	}
-	s.beginBeating() // after the open packet, however short the interval
-	s.kick()
 }
 
 // append encodes what was taken into the connection's buffer.

@@ -249,13 +249,13 @@ func (s *Socket) flush(block bool) {
 	s.writing, s.blocking = true, block
 	t := s.take()
 	s.mu.Unlock()
-	s.write(t, block)
+	s.write(&t, block)
 }
 
 // write writes t, and whatever else has come up by then, and returns the write token.
-func (s *Socket) write(t taken, block bool) {
+func (s *Socket) write(t *taken, block bool) {
 	for round := 1; ; round++ {
-		err := t.link.append(s.codec(), &t)
+		err := t.link.append(s.codec(), t)
 		done := false
 		if err == nil {
 			done, err = t.link.conn.Flush(block)
@@ -264,7 +264,7 @@ func (s *Socket) write(t taken, block bool) {
 			s.goBlocking(t, true)
 			return
 		}
-		if !s.written(&t, err) {
+		if !s.written(t, err) {
 			return
 		}
 		if !block && round == 4 { // others keep sending: the caller has waited long enough
@@ -277,20 +277,20 @@ func (s *Socket) write(t taken, block bool) {
 // goBlocking hands the write token and t to a goroutine that may wait for the network. appended tells
 // whether t is already in the connection's buffer. If the session is closed and its client is not known to
 // read, goBlocking ends the connection instead.
-func (s *Socket) goBlocking(t taken, appended bool) {
+func (s *Socket) goBlocking(t *taken, appended bool) {
 	s.mu.Lock()
 	s.blocking = true
 	closed, code, reads := s.state == stateClosed, s.closeCode(), t.link.reads
 	s.mu.Unlock()
 	switch {
 	case !closed || reads:
-		go s.writeBlocking(t, appended)
+		go s.writeBlocking(*t, appended)
 	case appended:
 		_ = t.link.conn.Close() // the client does not read; a close frame would not reach it
-		s.settle(&t)
+		s.settle(t)
 		t.link.saidFarewell(false)
 	default:
-		s.settle(&t)
+		s.settle(t)
 		t.link.farewell(code)
 	}
 }
@@ -302,7 +302,7 @@ func (s *Socket) writeBlocking(t taken, appended bool) {
 			return
 		}
 	}
-	s.write(t, true)
+	s.write(&t, true)
 }
 
 // settle accounts for what was taken by a write that found the session closed.

@@ -57,7 +57,7 @@ func (s *Server) answerHandshake(x Exchange, socket *Socket) {
 	b := s.batches.get()
 	socket.beginPolling(b)
 	if s.cfg.Cookie != nil {
-		s.setCookie(x, socket)
+		x.AddHeader("Set-Cookie", s.cookieFor(socket))
 	}
 	if err := socket.answerPoll(x, b, true); err == nil {
 		socket.mu.Lock()
@@ -67,7 +67,7 @@ func (s *Server) answerHandshake(x Exchange, socket *Socket) {
 	s.batches.put(b)
 }
 
-// beginPolling puts the first packets of a session into b. Like setCookie it is not inlined, so that its
+// beginPolling puts the first packets of a session into b. Like cookieFor it is not inlined, so that its
 // stack frame does not add to those of later calls: the stack of a connection's goroutine is as large as
 // its deepest call has been, also while it parks in Exchange.Wait.
 //
@@ -86,8 +86,8 @@ func (s *Socket) beginPolling(b *batch) {
 }
 
 //go:noinline
-func (s *Server) setCookie(x Exchange, socket *Socket) {
-	x.AddHeader("Set-Cookie", s.cfg.Cookie.cookie(socket.ID()).String())
+func (s *Server) cookieFor(socket *Socket) string {
+	return s.cfg.Cookie.cookie(socket.ID()).String()
 }
 
 // handshakeWebSocket opens a session on a WebSocket.
@@ -131,57 +131,77 @@ func (s *Server) pauseOpening(link *duplex) {
 // opening handshake then still waits to be flushed. If begin returns true, the connection is the session's
 // from then on, and readLoop follows; otherwise begin has closed it.
 func (s *Server) takeOver(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, begin func(*duplex) bool) {
-	request, header := x.Request(), switchingHeaders(x)
-	if initial && s.cfg.Cookie != nil {
-		header.Add("Set-Cookie", s.cfg.Cookie.cookie(socket.ID()).String())
-	}
-	s.callHeaders(header, request, initial)
-	subprotocol := offeredSubprotocol(x)
-	err := x.Hijack(func(conn net.Conn, buffered []byte) (rest func()) {
-		s.stay()
-		link := &duplex{socket: socket, secure: request.TLS != nil}
-		if !s.accept(link, engine, conn, buffered, request, WebSocketOptions{
-			Header:       header,
-			Subprotocol:  subprotocol,
-			Deflate:      s.cfg.PerMessageDeflate,
-			MaxMessage:   s.cfg.MaxPayload,
-			WriteTimeout: s.cfg.WriteTimeout,
-			Events:       link,
-		}) {
-			if !initial {
-				s.counters.upgradesFailed.Add(1)
-			}
-			s.leave()
-			return nil
-		}
-		if !begin(link) {
-			s.leave()
-			return nil
-		}
-		return link.readLoop
-	})
-	if err != nil {
-		if !initial {
-			s.counters.upgradesFailed.Add(1)
-		}
+	t := s.newTakeover(x, engine, socket, initial, begin)
+	if err := x.Hijack(t.serve); err != nil {
+		t.failed()
 		s.warn(scopeWS, "websocket upgrade impossible", "error", err)
 		refuseUpgrade(x, http.StatusInternalServerError, "Internal Server Error")
 	}
 }
 
-// accept makes the connection a WebSocket.
-func (s *Server) accept(link *duplex, engine WebSocketEngine, conn net.Conn, buffered []byte, r *http.Request, o WebSocketOptions) bool {
-	ws, err := engine.Accept(conn, buffered, r, o)
-	if err != nil {
-		s.debug(scopeWS, "handshake failed", "error", err)
-		_ = conn.Close()
-		return false
+// takeover is a connection that is about to become a WebSocket.
+type takeover struct {
+	engine  WebSocketEngine
+	socket  *Socket
+	initial bool // the session begins with this connection
+	request *http.Request
+	options WebSocketOptions
+	begin   func(*duplex) bool
+}
+
+// newTakeover collects what outlives the exchange. It is not inlined, so that its stack frame is gone when
+// the connection is hijacked, see Keep.
+//
+//go:noinline
+func (s *Server) newTakeover(x Exchange, engine WebSocketEngine, socket *Socket, initial bool, begin func(*duplex) bool) *takeover {
+	t := &takeover{engine: engine, socket: socket, initial: initial, begin: begin}
+	t.request = x.Request()
+	o := &t.options
+	o.Header, o.Subprotocol = switchingHeaders(x), offeredSubprotocol(x)
+	o.Deflate, o.MaxMessage, o.WriteTimeout = s.cfg.PerMessageDeflate, s.cfg.MaxPayload, s.cfg.WriteTimeout
+	if initial && s.cfg.Cookie != nil {
+		o.Header.Add("Set-Cookie", s.cookieFor(socket))
 	}
-	link.conn = ws
+	s.callHeaders(o.Header, t.request, initial)
+	return t
+}
+
+// serve is called with the hijacked connection. Nothing that it calls before begin may need much stack: on
+// the goroutine of a request 4 KiB can suffice.
+func (t *takeover) serve(conn net.Conn, buffered []byte) (rest func()) {
+	s, link := t.socket.srv, &duplex{socket: t.socket, secure: t.request.TLS != nil}
+	s.stay()
+	t.options.Events = link
+	var err error
+	link.conn, err = t.engine.Accept(conn, buffered, t.request, t.options)
 	if s.debugging() {
-		link.socket.debug(scopeWS, "connection accepted", "deflate", o.Deflate != nil, "subprotocol", o.Subprotocol)
+		t.describe(err)
 	}
-	return true
+	if err == nil && t.begin(link) {
+		return link.readLoop
+	}
+	if err != nil {
+		_ = conn.Close()
+		t.failed()
+	}
+	s.leave()
+	return nil
+}
+
+//go:noinline
+func (t *takeover) describe(err error) {
+	if err != nil {
+		t.socket.srv.debug(scopeWS, "handshake failed", "error", err)
+		return
+	}
+	t.socket.debug(scopeWS, "connection accepted", "deflate", t.options.Deflate != nil, "subprotocol", t.options.Subprotocol)
+}
+
+// failed counts an upgrade that has failed.
+func (t *takeover) failed() {
+	if !t.initial {
+		t.socket.srv.counters.upgradesFailed.Add(1)
+	}
 }
 
 // offeredSubprotocol chooses the first of the subprotocols that a client offers, as the reference does:

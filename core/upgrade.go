@@ -41,7 +41,9 @@ func (s *Socket) probeUpgrade(link *duplex) (adopted bool, err error) {
 		return true, nil
 	}
 	s.srv.counters.upgradesFailed.Add(1)
-	s.debug(scopeSocket, "upgrade given up")
+	if s.srv.debugging() {
+		s.debug(scopeSocket, "upgrade given up")
+	}
 	s.endProbing(link)
 	return false, err
 }
@@ -137,7 +139,9 @@ func (s *Socket) adopt(link *duplex, came time.Time) bool {
 	s.nudge()
 	s.srv.counters.upgraded.Add(1)
 	s.srv.counters.upgrades.observe(time.Since(came))
-	s.debug(scopeSocket, "upgraded")
+	if s.srv.debugging() {
+		s.debug(scopeSocket, "upgraded")
+	}
 
 	s.mu.Lock()
 	if s.state != stateClosed && !s.writing && s.pending() {

@@ -20,6 +20,11 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	limits *limits
+
+	// Set by Hijack, for when Serve has returned:
+	serve    func(net.Conn, []byte) func()
+	conn     net.Conn
+	buffered []byte
 }
 
 // limits bound the time of large answers if the http.Server does not.
@@ -232,16 +237,11 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 		return err
 	}
 	_ = conn.SetDeadline(time.Time{})
-	var buffered []byte
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
-		buffered = append(buffered, peeked...)
+		x.buffered = append(x.buffered, peeked...)
 	}
-	// The stack of this goroutine has already grown. A new goroutine starts with a small one, and keeps
-	// nothing of the request alive.
-	if rest := serve(conn, buffered); rest != nil {
-		go rest()
-	}
+	x.serve, x.conn = serve, conn
 	return nil
 }
 

@@ -16,16 +16,28 @@ const DefaultPath = "/engine.io"
 // have already matched the path. It may be used concurrently and for several routes. An http.ServeMux
 // matches decoded paths; of the requests it passes on, those whose path as sent does not spell out the
 // route are answered with 404.
-func Handler(srv *core.Server) http.Handler {
+func Handler(srv *core.Server) http.Handler { return handler(srv) }
+
+func handler(srv *core.Server) http.HandlerFunc {
 	engine := fastws.New()
 	limits := limitsOf(srv)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if !spellsRoute(r) {
 			http.NotFound(w, r)
 			return
 		}
-		srv.Serve(&exchange{w: w, r: r, limits: limits}, engine)
-	})
+		x := &exchange{w: w, r: r, limits: limits}
+		srv.Serve(x, engine)
+		if x.serve == nil {
+			return
+		}
+		// The stack frames of Serve are gone by now. On top of them, serve would make this goroutine's stack
+		// grow. What lives as long as the connection gets a new goroutine, which starts with a small stack and
+		// keeps nothing of the request alive.
+		if rest := x.serve(x.conn, x.buffered); rest != nil {
+			go rest()
+		}
+	}
 }
 
 // spellsRoute compares the path with the ServeMux pattern that matched, if there is one. The path is
@@ -72,31 +84,37 @@ func Mount(mux *http.ServeMux, path string, srv *core.Server) {
 		panic(fmt.Sprintf("eiohttp: Mount takes a path, not the pattern %q; use Handler", path))
 	}
 	path = cleanPath(path)
-	handler := only(path, Handler(srv), http.NotFoundHandler())
+	endpoint := only(path, handler(srv), http.NotFoundHandler())
 	if path != "" {
-		mux.Handle(path, handler)
+		mux.Handle(path, endpoint)
 	}
-	mux.Handle(path+"/", handler)
+	mux.Handle(path+"/", endpoint)
 }
 
 // Middleware returns middleware that serves the path and everything below it and passes all other
 // requests on. An empty path means DefaultPath.
 func Middleware(srv *core.Server, path string) func(http.Handler) http.Handler {
 	path = cleanPath(path)
-	handler := Handler(srv)
-	return func(next http.Handler) http.Handler { return only(path, handler, next) }
+	serve := handler(srv)
+	return func(next http.Handler) http.Handler { return only(path, serve, next) }
 }
 
-// only passes requests that belong to path to handler, and all others to next.
-func only(path string, handler, next http.Handler) http.Handler {
+// only passes requests that belong to path to serve, and all others to next.
+func only(path string, serve http.HandlerFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if core.ServesPath(path, core.SentPath(r.URL)) {
-			handler.ServeHTTP(w, r)
+		if belongs(path, r) {
+			serve(w, r)
 		} else {
 			next.ServeHTTP(w, r)
 		}
 	})
 }
+
+// belongs reports whether a request is for path or something below it. It is not inlined, so that only has
+// a small stack frame, see core.Keep.
+//
+//go:noinline
+func belongs(path string, r *http.Request) bool { return core.ServesPath(path, core.SentPath(r.URL)) }
 
 // cleanPath returns the path with a leading and without a trailing slash.
 func cleanPath(path string) string {

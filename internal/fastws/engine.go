@@ -45,63 +45,86 @@ func New() *Engine {
 	return e
 }
 
-// upgrader returns an Upgrader that agrees to what o offers.
-func (e *Engine) upgrader(o core.WebSocketOptions) *websocket.Upgrader {
+// upgrader returns an Upgrader that agrees to what the options offer.
+func (e *Engine) upgrader(deflate bool, subprotocol string) *websocket.Upgrader {
 	u := &e.plain
-	if o.Deflate != nil {
+	if deflate {
 		u = &e.deflate
 	}
-	if o.Subprotocol != "" {
-		own := *u
-		own.Subprotocols = []string{o.Subprotocol}
-		u = &own
+	if subprotocol != "" {
+		u = withSubprotocol(*u, subprotocol)
 	}
 	return u
 }
 
+//go:noinline
+func withSubprotocol(u websocket.Upgrader, subprotocol string) *websocket.Upgrader {
+	u.Subprotocols = []string{subprotocol}
+	return &u
+}
+
 // Accept implements core.WebSocketEngine. The 101 is sent by the first Flush.
+//
+// It runs on the goroutine of a request, whose stack has 4 KiB and should not have to grow. That is why its
+// stack frame is kept small.
 func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.WebSocketOptions) (core.WebSocketConn, error) {
-	wireLimit := o.MaxMessage
+	limit := o.MaxMessage
 	if o.Deflate != nil {
-		wireLimit = permessage.WireLimit(o.MaxMessage)
-		answer := permessage.Negotiate(r.Header["Sec-Websocket-Extensions"])
-		if answer == "" || strings.Contains(answer, "server_max_window_bits") {
-			o.Deflate = nil // the library would agree to terms that it does not keep, or omit them from its answer
+		limit = permessage.WireLimit(limit)
+		if !isKept(permessage.Negotiate(r.Header["Sec-Websocket-Extensions"])) {
+			o.Deflate = nil
 		}
 	}
 	c := &connection{engine: e, limit: o.MaxMessage, deflate: o.Deflate}
-	wired := &c.wire
-	wired.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
-	answer, ok := e.answers.Get().(*bufio.ReadWriter)
-	if !ok {
-		answer = bufio.NewReadWriter(bufio.NewReaderSize(nil, 16), bufio.NewWriterSize(nil, 512))
-	}
-	ws, err := e.upgrader(o).Upgrade(&hijacked{conn: wired, answer: answer}, r, o.Header)
-	e.answers.Put(answer)
-	if err != nil {
+	c.wire.Init(conn, buffered, &e.buffers, o.WriteTimeout, o.Events)
+	if err := e.upgrade(c, e.upgrader(o.Deflate != nil, o.Subprotocol), r, o.Header); err != nil {
 		return nil, err
 	}
+	c.listen(limit)
 	if o.Deflate != nil {
-		if err := ws.SetCompressionLevel(o.Deflate.Level); err != nil {
+		if err := c.ws.SetCompressionLevel(o.Deflate.Level); err != nil {
 			return nil, err
 		}
 	}
-	ws.SetPingHandler(func(data string) error {
-		wired.Consumed(frameSize(len(data)))
-		wired.OnPing([]byte(data))
+	return c, nil
+}
+
+// isKept reports whether the library keeps the terms of permessage-deflate, and mentions them in its answer.
+func isKept(terms string) bool {
+	return terms != "" && !strings.Contains(terms, "server_max_window_bits")
+}
+
+func (e *Engine) upgrade(c *connection, u *websocket.Upgrader, r *http.Request, header http.Header) (err error) {
+	answer, ok := e.answers.Get().(*bufio.ReadWriter)
+	if !ok {
+		answer = newAnswer()
+	}
+	c.ws, err = u.Upgrade(&hijacked{conn: &c.wire, answer: answer}, r, header)
+	e.answers.Put(answer)
+	return err
+}
+
+//go:noinline
+func newAnswer() *bufio.ReadWriter {
+	return bufio.NewReadWriter(bufio.NewReaderSize(nil, 16), bufio.NewWriterSize(nil, 512))
+}
+
+// listen has the library tell the connection what it reads, up to the given number of bytes in a message.
+func (c *connection) listen(limit int64) {
+	c.ws.SetPingHandler(func(data string) error {
+		c.wire.Consumed(frameSize(len(data)))
+		c.wire.OnPing([]byte(data))
 		return nil
 	})
-	ws.SetPongHandler(func(data string) error {
-		wired.Consumed(frameSize(len(data)))
+	c.ws.SetPongHandler(func(data string) error {
+		c.wire.Consumed(frameSize(len(data)))
 		return nil
 	})
-	ws.SetCloseHandler(func(int, string) error { // the core answers it, when it may write
+	c.ws.SetCloseHandler(func(int, string) error { // the core answers it, when it may write
 		c.closed.Store(true)
 		return nil
 	})
-	ws.SetReadLimit(wireLimit)
-	c.ws = ws
-	return c, nil
+	c.ws.SetReadLimit(limit)
 }
 
 // hijacked is a ResponseWriter that can only be hijacked.
@@ -140,7 +163,7 @@ type connection struct {
 
 func (c *connection) Buffered() bool { return c.wire.Unread() }
 
-func (c *connection) SetDeadline(t time.Time) error { return c.wire.SetDeadline(t) }
+func (c *connection) SetDeadline(t time.Time) error { return c.wire.Conn.SetDeadline(t) }
 
 func (c *connection) Unflushed() int { return c.wire.Unflushed() }
 

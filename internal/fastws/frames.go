@@ -3,6 +3,7 @@ package fastws
 import (
 	"encoding/binary"
 	"net"
+	"time"
 
 	"github.com/fasthttp/websocket"
 
@@ -26,6 +27,10 @@ type input struct {
 }
 
 var _ net.Conn = (*input)(nil)
+
+// SetDeadline does nothing. The library calls it once, to remove a deadline that nobody has set; the core's
+// calls go to Conn.
+func (*input) SetDeadline(time.Time) error { return nil }
 
 // Read returns the bytes before a frame that breaks a rule, and then the error.
 func (in *input) Read(p []byte) (int, error) {
