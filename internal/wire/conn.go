@@ -232,7 +232,7 @@ func (c *Conn) collect(p []byte) {
 // SetDeadline bounds Read and Flush; the zero time means no bound, except the timeout of a blocking Flush. It
 // may be called from any goroutine, and takes effect on calls under way.
 //
-// It bounds writes even while nothing is flushed, because over TLS Read writes, too: it answers the client's
+// Over TLS it bounds writes even while nothing is flushed, because Read writes, too: it answers the client's
 // requests for new keys, holding a lock that Flush needs, and would wait for ever if the client read nothing.
 //
 // A time in the past makes Read return at once, but leaves writes a second, since a TLS connection is lost
@@ -256,15 +256,21 @@ func (c *Conn) setDeadline(t time.Time) error {
 		}
 		c.deadline = write.Sub(epoch)
 	}
-	c.boundWrites()
+	if c.waits || c.readMayWrite() {
+		c.boundWrites()
+	}
 	return c.Conn.SetReadDeadline(t)
 }
+
+// readMayWrite tells whether Read may write to the network. On plain sockets it does not: a deadline for
+// writes, which costs as much as one for reads, is set there only when Flush has to wait.
+func (c *Conn) readMayWrite() bool { return !c.raw.works() }
 
 // boundWrites sets the write deadline: the connection's own or, if that comes earlier, a blocking Flush's.
 // Called with mu locked, so that of two calls at once the later one has seen all there is to see.
 func (c *Conn) boundWrites() {
 	var t time.Time
-	if c.deadline != 0 {
+	if c.deadline != 0 && (c.waits || c.readMayWrite()) {
 		t = epoch.Add(c.deadline)
 	}
 	if c.waits {

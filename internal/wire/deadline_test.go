@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"testing"
@@ -107,6 +108,23 @@ func TestDeadlineEndsCalls(t *testing.T) {
 			if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// TestDeadlineBeforeFlush: it bounds a Flush that begins later, and is over with it.
+func TestDeadlineBeforeFlush(t *testing.T) {
+	each(t, func(t *testing.T, c *Conn, far net.Conn, _ *int) {
+		began := time.Now()
+		_ = c.SetDeadline(began.Add(20 * time.Millisecond))
+		_, _ = c.Write(make([]byte, 16<<20))
+		if _, err := c.Flush(true); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) >= time.Minute {
+			t.Errorf("%v after %v; the connection's own timeout is a minute", err, time.Since(began))
+		}
+		_ = c.SetDeadline(time.Time{})
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		if done, err := c.Flush(true); !done || err != nil {
+			t.Error(done, err)
 		}
 	})
 }

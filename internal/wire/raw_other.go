@@ -12,6 +12,8 @@ type rawConn struct{}
 
 func (*rawConn) init(*Conn, net.Conn) {}
 
+func (*rawConn) works() bool { return false }
+
 func (*rawConn) read(*Conn) (done bool, err error) { return false, nil }
 
 func (*rawConn) tryWrite(*Conn) error { return nil }

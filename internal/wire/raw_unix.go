@@ -33,6 +33,9 @@ func (r *rawConn) init(c *Conn, conn net.Conn) {
 	r.conn, r.onRead = raw, c.readNow
 }
 
+// works tells whether the connection is one that it works for.
+func (r *rawConn) works() bool { return r.conn != nil }
+
 // read waits for input and puts it into a borrowed buffer, c.in. done is false if it cannot wait.
 func (r *rawConn) read(c *Conn) (done bool, err error) {
 	if r.conn == nil {
