@@ -1,6 +1,7 @@
 package eiohttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,12 @@ type exchange struct {
 	r      *http.Request
 	limits *limits
 
-	// Set by Hijack, for when Serve has returned:
-	serve    func(net.Conn, []byte) func()
+	hijacked *hijacked // nil until Hijack
+}
+
+// hijacked is a connection that is served when Server.Serve has returned.
+type hijacked struct {
+	serve    func(conn net.Conn, buffered []byte) (rest func())
 	conn     net.Conn
 	buffered []byte
 }
@@ -237,11 +242,11 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 		return err
 	}
 	_ = conn.SetDeadline(time.Time{})
+	x.hijacked = &hijacked{serve: serve, conn: conn}
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
-		x.buffered = append(x.buffered, peeked...)
+		x.hijacked.buffered = bytes.Clone(peeked)
 	}
-	x.serve, x.conn = serve, conn
 	return nil
 }
 

@@ -28,13 +28,14 @@ func handler(srv *core.Server) http.HandlerFunc {
 		}
 		x := &exchange{w: w, r: r, limits: limits}
 		srv.Serve(x, engine)
-		if x.serve == nil {
+		h := x.hijacked
+		if h == nil {
 			return
 		}
 		// The stack frames of Serve are gone by now. On top of them, serve would make this goroutine's stack
 		// grow. What lives as long as the connection gets a new goroutine, which starts with a small stack and
 		// keeps nothing of the request alive.
-		if rest := x.serve(x.conn, x.buffered); rest != nil {
+		if rest := h.serve(h.conn, h.buffered); rest != nil {
 			go rest()
 		}
 	}

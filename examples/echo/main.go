@@ -91,14 +91,10 @@ type app struct {
 	srv     *core.Server
 	record  record
 	suite   suite
-	// upgraded is shared by all sessions, to save memory when very many of them are idle.
-	upgraded func(core.Transport)
 }
 
 func newApp(o options) *app {
-	a := &app{options: o, suite: suite{posts: map[string]http.Header{}}}
-	a.upgraded = func(core.Transport) { a.record.upgrade() }
-	return a
+	return &app{options: o, suite: suite{posts: map[string]http.Header{}}}
 }
 
 // ServeHTTP answers everything that is not Engine.IO.
@@ -121,16 +117,23 @@ func (a *app) page(path string) (status int, contentType, body string) {
 }
 
 func (a *app) connected(s *core.Socket) {
-	a.record.open()
-	s.OnUpgrade(a.upgraded)
-	s.OnClose(func(reason core.CloseReason, _ error) {
-		a.record.close(s.ID(), reason)
-		a.suite.forget(s)
-	})
+	if a.options.commands || a.options.clientSuite {
+		a.follow(s)
+	}
 	s.OnMessage(func(m core.Message) { a.message(s, m) })
 	if a.options.clientSuite {
 		_ = s.Send(core.Text("hi"))
 	}
+}
+
+// follow records what becomes of a session, for those who can ask.
+func (a *app) follow(s *core.Socket) {
+	a.record.open()
+	s.OnUpgrade(func(core.Transport) { a.record.upgrade() })
+	s.OnClose(func(reason core.CloseReason, _ error) {
+		a.record.close(s.ID(), reason)
+		a.suite.forget(s)
+	})
 }
 
 func (a *app) message(s *core.Socket, m core.Message) {
