@@ -53,10 +53,11 @@ func (c *clock) call(s *Socket, at instant) {
 	defer sh.mu.Unlock()
 	switch {
 	case s.beat.place == 0:
-		s.beat.fires = at
-		heap.Push(&sh.due, s)
-	case at < s.beat.fires:
-		s.beat.fires = at
+		sh.due = append(sh.due, due{at, s})
+		s.beat.place = int32(len(sh.due))
+		heap.Fix(&sh.due, len(sh.due)-1) // heap.Push would allocate memory
+	case at < sh.due[s.beat.place-1].at:
+		sh.due[s.beat.place-1].at = at
 		heap.Fix(&sh.due, int(s.beat.place-1))
 	default:
 		return
@@ -84,7 +85,7 @@ func (sh *clockShard) set() {
 	if len(sh.due) == 0 {
 		return
 	}
-	left := sh.due[0].beat.fires.since(sh.server.now())
+	left := sh.due[0].at.since(sh.server.now())
 	if sh.timer == nil {
 		sh.timer = time.AfterFunc(left, sh.fire)
 	} else {
@@ -100,8 +101,9 @@ func (sh *clockShard) fire() {
 		return
 	}
 	sh.firing = true
-	for len(sh.due) > 0 && sh.due[0].beat.fires <= sh.server.now() {
-		s, _ := heap.Pop(&sh.due).(*Socket)
+	for len(sh.due) > 0 && sh.due[0].at <= sh.server.now() {
+		s := sh.due[0].socket
+		heap.Remove(&sh.due, 0)
 		sh.mu.Unlock()
 		if sh.server.cfg.Conflate == nil {
 			s.onTimer()
@@ -115,30 +117,34 @@ func (sh *clockShard) fire() {
 	sh.mu.Unlock()
 }
 
+// due is a socket and the time of its call, which is kept here so that nothing of other sockets, of which
+// there may be very many, is looked at to find a place among them.
+type due struct {
+	at     instant
+	socket *Socket
+}
+
 // dueHeap orders the sockets by the time of their call. Each socket knows its place in the heap, counted
 // from 1; 0 means that it is not in the heap.
-type dueHeap []*Socket
+type dueHeap []due
 
 func (h dueHeap) Len() int { return len(h) }
 
-func (h dueHeap) Less(i, k int) bool { return h[i].beat.fires < h[k].beat.fires }
+func (h dueHeap) Less(i, k int) bool { return h[i].at < h[k].at }
 
 func (h dueHeap) Swap(i, k int) {
 	h[i], h[k] = h[k], h[i]
-	h[i].beat.place, h[k].beat.place = int32(i+1), int32(k+1)
+	h[i].socket.beat.place, h[k].socket.beat.place = int32(i+1), int32(k+1)
 }
 
-func (h *dueHeap) Push(x any) {
-	s, _ := x.(*Socket)
-	*h = append(*h, s)
-	s.beat.place = int32(len(*h))
-}
+// Push is part of heap.Interface; clock.call does without.
+func (h *dueHeap) Push(any) {}
 
+// Pop removes the last element for heap.Remove, whose result nobody needs.
 func (h *dueHeap) Pop() any {
 	last := len(*h) - 1
-	s := (*h)[last]
-	(*h)[last] = nil
+	(*h)[last].socket.beat.place = 0
+	(*h)[last] = due{}
 	*h = (*h)[:last]
-	s.beat.place = 0
-	return s
+	return nil
 }

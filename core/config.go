@@ -132,6 +132,10 @@ type Config struct {
 	// OnConnection blocks nothing is read from it, so its pings are not answered, and it leaves after
 	// PingInterval + PingTimeout.)
 	OnConnection func(*Socket)
+	// OnMessage is called with the messages of all sessions that have no Socket.OnMessage of their own, to which
+	// it is equal in all other respects. It costs a session nothing; a closure takes memory. Without an
+	// OnConnection, opening a session takes no goroutine either.
+	OnMessage func(*Socket, Message)
 
 	// Logger receives debug records of the protocol, warnings, and errors for callbacks that panic. Nil
 	// discards them.

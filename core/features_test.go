@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/coretest"
 )
 
 // TestInvalidOriginIsTold: net/http answers such a request itself; if one gets through, the application
@@ -84,5 +85,42 @@ func TestObserversHoldNobodyUp(t *testing.T) {
 		}
 		b.end()
 		ws.Cut()
+	})
+}
+
+// TestOneCallbackForAllSessions: Config.OnMessage serves sessions without a callback of their own, a server
+// needs no OnConnection, and a panic costs one session.
+func TestOneCallbackForAllSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := core.NewServer(core.Config{OnMessage: func(s *core.Socket, m core.Message) {
+			switch string(m.Data) {
+			case "panic":
+				panic("on purpose")
+			case "own":
+				s.OnMessage(func(m core.Message) { _ = s.Send(core.Text("own " + string(m.Data))) })
+			}
+			_ = s.Send(core.Text(s.ID() + " " + string(m.Data)))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{t: t, Client: &coretest.Client{Server: srv, Engine: coretest.Engine{}}}
+		sid := b.parseOpen(b.Get(poll4).Wait().Body).SID
+		query := poll4 + "&sid=" + sid
+		b.wantAnswer(b.Post(query, "4own\x1e4a\x1e4b"), 200, "ok")
+		b.wantAnswer(b.Get(query), 200, "4"+sid+" own\x1e4own a\x1e4own b")
+
+		ws, _ := b.WebSocket(ws4)
+		f, _ := ws.Next()
+		other := b.parseOpen(f.Text).SID
+		ws.SendText("4hi")
+		b.wantFrame(ws, "4"+other+" hi")
+		ws.SendText("4panic")
+		b.wantClosed(ws, 0)
+		synctest.Wait()
+		if n := srv.Len(); n != 1 {
+			t.Errorf("%d sessions are left", n)
+		}
+		b.end()
 	})
 }

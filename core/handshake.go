@@ -38,10 +38,18 @@ func (s *Server) handshakePolling(x Exchange, p params) {
 		return
 	}
 	socket.startHeartbeat()
-	// OnConnection follows the answer, even one that panics, on a goroutine of its own, since some
-	// frameworks send the answer only when the handler returns.
-	defer func() { go socket.connected() }()
+	defer socket.connectLater() // even if the answer panics
 	s.answerHandshake(x, socket)
+}
+
+// connectLater runs OnConnection on a goroutine of its own, since some frameworks send the answer only when
+// the handler returns.
+func (s *Socket) connectLater() {
+	if s.srv.cfg.OnConnection == nil {
+		s.connected()
+	} else {
+		go s.connected()
+	}
 }
 
 // answerAs fixes the form of answers to polls.

@@ -9,11 +9,10 @@ import (
 // heartbeat is the session's only timer, an entry in the server's clock. onTimer, which the clock calls,
 // compares the time with the deadline and acts according to the phase. A call that comes too early is
 // therefore harmless, and moving the deadline further away costs nothing. The fields are guarded by the
-// socket's mu, except for fires and place, which are the clock's.
+// socket's mu, except for place, which is the clock's.
 type heartbeat struct {
 	deadline instant
 	pinged   instant
-	fires    instant // when the clock calls onTimer
 	place    int32
 	shard    uint8 // of the clock; never changes
 	phase    phase

@@ -46,8 +46,8 @@ func (s *Socket) setObserver(set func(*observers)) {
 	set(s.hooks.observers)
 }
 
-// OnMessage sets the callback for messages, replacing an earlier one. The message's data belongs to the
-// callback. While the callback runs nothing more is read from this client. It may block, see
+// OnMessage sets the callback for messages, replacing an earlier one, or Config.OnMessage. The message's data
+// belongs to the callback. While the callback runs nothing more is read from this client. It may block, see
 // Config.OnConnection.
 func (s *Socket) OnMessage(f func(Message)) { s.setHook(func(h *hooks) { h.message = f }) }
 

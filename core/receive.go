@@ -58,7 +58,7 @@ func (s *Socket) release() {
 	s.passTurn()
 	if s.closeDue() {
 		s.mu.Unlock()
-		go s.deliverClose()
+		s.announceEnd()
 		return
 	}
 	if s.hold == holdNone {
@@ -125,17 +125,20 @@ func (s *Socket) handle(p parser.Packet) {
 	case parser.Message:
 		f := s.hooks.message
 		s.mu.Unlock()
-		if f != nil {
-			s.deliver(f, Message{Data: p.Data, Binary: p.Binary})
-		}
+		s.deliver(f, Message{Data: p.Data, Binary: p.Binary})
 	default: // open, upgrade and noop mean nothing here
 		s.mu.Unlock()
 	}
 }
 
+// deliver calls f, which may be nil, or the callback for all sessions.
 func (s *Socket) deliver(f func(Message), m Message) {
 	defer s.guard()
-	f(m)
+	if f != nil {
+		f(m)
+	} else if f := s.srv.cfg.OnMessage; f != nil {
+		f(s, m)
+	}
 }
 
 // mostPongs is how many pongs wait at most for a client of revision 3 that pings and does not read.

@@ -363,7 +363,7 @@ func (s *Socket) finish(why CloseReason, err error, holder bool) {
 		}
 	}
 	if deliver {
-		go s.deliverClose()
+		s.announceEnd()
 	}
 }
 
@@ -390,6 +390,19 @@ func (s *Socket) endIfDue() {
 	due := s.closeDue()
 	s.mu.Unlock()
 	if due {
+		s.announceEnd()
+	}
+}
+
+// announceEnd has OnClose called, on a goroutine of its own, since the caller may hold locks of the
+// application.
+func (s *Socket) announceEnd() {
+	s.mu.Lock()
+	alone := s.hooks.close == nil
+	s.mu.Unlock()
+	if alone {
+		s.deliverClose()
+	} else {
 		go s.deliverClose()
 	}
 }

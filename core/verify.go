@@ -12,9 +12,8 @@ import (
 
 // Serve answers one Engine.IO request. It blocks while a poll waits, and returns when the request is
 // answered or its connection was taken over; if Exchange.Hijack calls serve at once, that includes the
-// upgrade and OnConnection. engine is used for WebSockets unless
-// Config.WebSocketEngine is set; without either, Serve panics at the first WebSocket. Serve may be called
-// concurrently.
+// upgrade and OnConnection. engine is used for WebSockets unless Config.WebSocketEngine is set; without
+// either, Serve panics at the first WebSocket. Serve may be called concurrently.
 func (s *Server) Serve(x Exchange, engine WebSocketEngine) {
 	if s.cfg.WebSocketEngine != nil {
 		engine = s.cfg.WebSocketEngine

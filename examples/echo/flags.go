@@ -127,7 +127,10 @@ func (o options) config(app *app) core.Config {
 		AllowEIO3:              o.allowEIO3,
 		DisableHTTPCompression: !o.httpCompression,
 		AllowAnyOrigin:         o.anyOrigin,
-		OnConnection:           app.connected,
+		OnMessage:              app.message,
+	}
+	if o.commands || o.clientSuite {
+		cfg.OnConnection = app.connected
 	}
 	cfg.WebSocketEngine = engines[o.wsEngine]()
 	if o.cookie != "" {

@@ -116,24 +116,17 @@ func (a *app) page(path string) (status int, contentType, body string) {
 	return http.StatusNotFound, "text/plain", "not found"
 }
 
+// connected records what becomes of a session, for those who can ask.
 func (a *app) connected(s *core.Socket) {
-	if a.options.commands || a.options.clientSuite {
-		a.follow(s)
-	}
-	s.OnMessage(func(m core.Message) { a.message(s, m) })
-	if a.options.clientSuite {
-		_ = s.Send(core.Text("hi"))
-	}
-}
-
-// follow records what becomes of a session, for those who can ask.
-func (a *app) follow(s *core.Socket) {
 	a.record.open()
 	s.OnUpgrade(func(core.Transport) { a.record.upgrade() })
 	s.OnClose(func(reason core.CloseReason, _ error) {
 		a.record.close(s.ID(), reason)
 		a.suite.forget(s)
 	})
+	if a.options.clientSuite {
+		_ = s.Send(core.Text("hi"))
+	}
 }
 
 func (a *app) message(s *core.Socket, m core.Message) {
