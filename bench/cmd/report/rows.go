@@ -99,7 +99,8 @@ var rows = []row{
 		},
 		runs: []string{"nethttp, lean", "floor: hijack", "nethttp", "raw: fws, net/http", "fiber", "raw: fws, fasthttp", "node"},
 		goals: []goal{
-			{work: "WebSocket echo, 16 in flight, lean", server: "nethttp, lean", metric: cpu, beside: "floor: hijack", most: 0.8},
+			// 0.80 us on a machine where this floor takes 0.30.
+			{work: "WebSocket echo, 16 in flight, lean", server: "nethttp, lean", metric: cpu, against: "floor: hijack", most: 2.67},
 			{work: "WebSocket echo, 16 in flight, default", server: "nethttp", metric: cpu, against: "raw: fws, net/http", most: 0.6},
 			{work: "WebSocket echo, 16 in flight, Fiber", server: "fiber", metric: cpu, against: "raw: fws, fasthttp", most: 0.6},
 		},
