@@ -41,7 +41,7 @@ func (s *Socket) conflate() {
 	if s.state == stateClosed {
 		s.keepUnsentBefore(append(earlier, shown...))
 		if s.closeDue() {
-			go s.deliverClose()
+			go s.announceEnd() // not before mu is unlocked
 		}
 		return
 	}

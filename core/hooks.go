@@ -131,11 +131,7 @@ func (s *Socket) announce() {
 		}
 		if len(notes) == 0 {
 			s.noting = false
-			due := s.closeDue()
-			s.mu.Unlock()
-			if due {
-				s.deliverClose()
-			}
+			s.endIfDue()
 			return
 		}
 		s.mu.Unlock()

@@ -398,25 +398,24 @@ func (s *Socket) endIfDue() {
 // application.
 func (s *Socket) announceEnd() {
 	s.mu.Lock()
-	alone := s.hooks.close == nil
+	f := s.hooks.close
 	s.mu.Unlock()
-	if alone {
-		s.deliverClose()
+	if f == nil {
+		s.forgetUnsent()
+		s.srv.leave()
 	} else {
-		go s.deliverClose()
+		go s.deliverClose(f)
 	}
 }
 
-func (s *Socket) deliverClose() {
+func (s *Socket) deliverClose(f func(CloseReason, error)) {
 	defer s.srv.leave()
 	defer s.guard()
 	s.mu.Lock()
-	f, err := s.hooks.close, s.ending()
+	err := s.ending()
 	s.mu.Unlock()
 	defer s.forgetUnsent()
-	if f != nil {
-		f(s.reason.name(), err)
-	}
+	f(s.reason.name(), err)
 }
 
 // ending returns the error that ended the session, or nil. Called with mu locked.
