@@ -124,3 +124,69 @@ func TestOneCallbackForAllSessions(t *testing.T) {
 		b.end()
 	})
 }
+
+// TestSessionsWithoutOnConnectionAndOnClose: they take no goroutine for either, and end properly in every way:
+// upgraded beside a callback that blocks, closed inside callbacks, too slow, and shut down.
+func TestSessionsWithoutOnConnectionAndOnClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		srv, err := core.NewServer(core.Config{MaxPayload: 1000, MaxBuffered: 4000, OnMessage: func(s *core.Socket, m core.Message) {
+			switch string(m.Data) {
+			case "block":
+				_ = s.Send(core.Text("a"))
+				<-release
+			case "close":
+				s.Close()
+			case "close now":
+				s.CloseNow()
+			case "too much":
+				for range 10 {
+					_ = s.Send(core.Text(strings.Repeat("x", 900)))
+				}
+			default:
+				_ = s.Send(m)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{t: t, Client: &coretest.Client{Server: srv, Engine: coretest.Engine{}}}
+		open := func() (query string) { return poll4 + "&sid=" + b.parseOpen(b.Get(poll4).Wait().Body).SID }
+
+		query := open()
+		post := b.Post(query, "4block")
+		b.wantAnswer(b.Get(query), 200, "4a")
+		ws, _ := b.WebSocket(strings.Replace(query, poll4, ws4, 1))
+		ws.SendText("2probe")
+		b.wantFrame(ws, "3probe")
+		ws.SendText("5")
+		ws.SendText("4x")
+		synctest.Wait()
+		close(release)
+		b.wantAnswer(post, 200, "ok")
+		b.wantFrame(ws, "4x")
+		ws.SendText("4close")
+		b.wantClosed(ws, 0)
+
+		for _, how := range []string{"close", "close now", "too much"} {
+			query = open()
+			poll := b.Get(query)
+			synctest.Wait()
+			b.Post(query, "4"+how).Wait()
+			poll.Wait()
+			b.Get(query).Wait()
+			synctest.Wait()
+			if n := srv.Len(); n != 0 {
+				t.Errorf("%s: %d sessions are left", how, n)
+			}
+		}
+
+		poll := b.Get(open())
+		synctest.Wait()
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		poll.Wait()
+		b.end()
+	})
+}

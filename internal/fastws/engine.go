@@ -89,7 +89,8 @@ func (e *Engine) Accept(conn net.Conn, buffered []byte, r *http.Request, o core.
 	return c, nil
 }
 
-// isKept reports whether the library keeps the terms of permessage-deflate, and mentions them in its answer.
+// isKept reports whether the library would keep these terms of permessage-deflate, and name them in its
+// answer: it agrees to others, too.
 func isKept(terms string) bool {
 	return terms != "" && !strings.Contains(terms, "server_max_window_bits")
 }
