@@ -137,6 +137,5 @@ func TestAllocationsPoll(t *testing.T) {
 	<-p.ended
 }
 
-// pollBudget covers, for both requests together, the waiter and its channel, the body of the answer, and
-// what finding out about the request takes.
-const pollBudget = 8
+// pollBudget covers the waiter and its channel, the body of the answer, and the message itself.
+const pollBudget = 4

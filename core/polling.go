@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -393,7 +394,14 @@ func (s *Socket) deliverPayload(payload []byte, binary bool) error {
 	}
 	s.mu.Unlock()
 	defer s.release()
-	for p, err := range s.codec().Packets(payload, binary) {
+	codec := s.codec()
+	for rest, more := payload, true; more; more = rest != nil {
+		var p parser.Packet
+		var err error
+		p, rest, err = codec.Next(rest, binary)
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
 			s.close(ParseError, err)
 			return err

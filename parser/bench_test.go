@@ -65,6 +65,18 @@ func TestAllocations(t *testing.T) {
 						t.Errorf("%d packets of %d", count, n)
 					}
 				})
+				budget(name+"Next", 0, func() {
+					count, rest := 0, scratch[:copy(scratch, payload)]
+					for ; rest != nil; count++ {
+						var err error
+						if _, rest, err = c.Next(rest, isBinary); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if count != n {
+						t.Errorf("%d packets of %d", count, n)
+					}
+				})
 			}
 		}
 		for _, frame := range []string{"", "7", "b?"} {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 )
 
@@ -65,9 +66,28 @@ type Codec interface {
 	// base64 is not set.
 	AppendPayload(dst []byte, packets []Packet, base64 bool) (out []byte, binary bool)
 
+	// Next decodes the first packet of a body and returns what follows it: nil after the last packet. The
+	// error is io.EOF if there is no packet, which does not make the body malformed. Data aliases payload,
+	// which is overwritten where it holds base64. Other than Packets, it allocates nothing.
+	Next(payload []byte, binary bool) (p Packet, rest []byte, err error)
+
 	// Packets iterates over the packets of a body. The first error ends it and comes with a zero Packet.
 	// Data aliases payload, which is overwritten where it holds base64: range over the result once only.
 	Packets(payload []byte, binary bool) iter.Seq2[Packet, error]
+}
+
+// packets is Packets in terms of Next.
+func packets(c Codec, payload []byte, binary bool) iter.Seq2[Packet, error] {
+	return func(yield func(Packet, error) bool) {
+		for rest, more := payload, true; more; more = rest != nil {
+			var p Packet
+			var err error
+			p, rest, err = c.Next(rest, binary)
+			if errors.Is(err, io.EOF) || !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Errors of malformed input. Each of them matches ErrMalformed as well.

@@ -47,26 +47,21 @@ func (v4) AppendPayload(dst []byte, packets []Packet, _ bool) ([]byte, bool) {
 	return dst, false
 }
 
-func (v4) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
-	return func(yield func(Packet, error) bool) {
-		if binary {
-			yield(Packet{}, ErrMalformed)
-			return
-		}
-		// An empty payload is an empty packet, and so is what follows a separator at the end.
-		for rest, more := payload, true; more; {
-			packet := rest
-			if i := bytes.IndexByte(rest, separator); i >= 0 {
-				packet, rest = rest[:i], rest[i+1:]
-			} else {
-				more = false
-			}
-			p, err := decodeTextV4(packet)
-			if !yield(p, err) || err != nil {
-				return
-			}
-		}
+// Next takes an empty payload for an empty packet, and so what follows a separator at the end.
+func (v4) Next(payload []byte, binary bool) (p Packet, rest []byte, err error) {
+	if binary {
+		return Packet{}, nil, ErrMalformed
 	}
+	packet := payload
+	if i := bytes.IndexByte(payload, separator); i >= 0 {
+		packet, rest = payload[:i], payload[i+1:]
+	}
+	p, err = decodeTextV4(packet)
+	return p, rest, err
+}
+
+func (c v4) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
+	return packets(c, payload, binary)
 }
 
 // isBinaryV4 reports whether p is written as binary. The wire has no place for the type of a binary packet,

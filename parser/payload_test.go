@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -247,5 +248,42 @@ func TestLinear(t *testing.T) {
 				t.Errorf("%d packets, error %v; want %d, ok %v", packets, failed, tt.packets, tt.ok)
 			}
 		})
+	}
+}
+
+// TestNext: after the last packet nothing follows, and a body without any packet is not malformed where the
+// protocol has one.
+func TestNext(t *testing.T) {
+	for _, tt := range []struct {
+		codec   parser.Codec
+		payload string
+		binary  bool
+		data    string
+		rest    string // "-" for none
+		err     error
+	}{
+		{parser.V4, "4a", false, "a", "-", nil},
+		{parser.V4, "4a\x1e4b", false, "a", "4b", nil},
+		{parser.V4, "4a\x1e", false, "a", "", nil},
+		{parser.V4, "", false, "", "-", parser.ErrEmpty},
+		{parser.V4, "4a", true, "", "-", parser.ErrMalformed},
+		{parser.V3, "2:4a", false, "a", "-", nil},
+		{parser.V3, "0:2:4a2:4b", false, "a", "2:4b", nil},
+		{parser.V3, "0:0:", false, "", "-", io.EOF},
+		{parser.V3, "", false, "", "-", parser.ErrEmpty},
+		{parser.V3, "2:4a2", false, "a", "2", nil},
+		{parser.V3, "\x00\x02\xff4a", true, "a", "-", nil},
+		{parser.V3, "\x01\x02\xff\x04a\x00\x02\xff4b", true, "a", "\x00\x02\xff4b", nil},
+		{parser.V3, "", true, "", "-", io.EOF},
+		{parser.V3, "\x02", true, "", "-", parser.ErrMalformed},
+	} {
+		p, rest, err := tt.codec.Next([]byte(tt.payload), tt.binary)
+		got := string(rest)
+		if rest == nil {
+			got = "-"
+		}
+		if !errors.Is(err, tt.err) || string(p.Data) != tt.data || got != tt.rest {
+			t.Errorf("v%d %q: %q, rest %q, %v", tt.codec.Revision(), tt.payload, p.Data, got, err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"iter"
 	"strconv"
 	"unicode/utf8"
@@ -59,11 +60,20 @@ func (v3) AppendPayload(dst []byte, packets []Packet, base64 bool) ([]byte, bool
 	return appendTextPayload(dst, packets), false
 }
 
-func (v3) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
+func (v3) Next(payload []byte, binary bool) (p Packet, rest []byte, err error) {
 	if binary {
-		return binaryPackets(payload)
+		p, rest, err = nextBinary(payload)
+	} else {
+		p, rest, err = nextText(payload)
 	}
-	return textPackets(payload)
+	if len(rest) == 0 {
+		rest = nil
+	}
+	return p, rest, err
+}
+
+func (c v3) Packets(payload []byte, binary bool) iter.Seq2[Packet, error] {
+	return packets(c, payload, binary)
 }
 
 func appendTextPayload(dst []byte, packets []Packet) []byte {
@@ -84,33 +94,26 @@ func appendTextPayload(dst []byte, packets []Packet) []byte {
 	return dst
 }
 
-func textPackets(payload []byte) iter.Seq2[Packet, error] {
-	return func(yield func(Packet, error) bool) {
-		if len(payload) == 0 {
-			yield(Packet{}, ErrEmpty)
-			return
-		}
-		for rest := payload; len(rest) > 0; {
-			units, body, err := cutLength(rest, '0', ':')
-			if err != nil {
-				yield(Packet{}, err)
-				return
-			}
-			n, ok := utf16Prefix(body, units)
-			if !ok {
-				yield(Packet{}, ErrLength)
-				return
-			}
-			rest = body[n:]
-			if n == 0 {
-				continue
-			}
-			p, err := decodeTextV3(body[:n])
-			if !yield(p, err) || err != nil {
-				return
-			}
-		}
+func nextText(payload []byte) (p Packet, rest []byte, err error) {
+	if len(payload) == 0 {
+		return Packet{}, nil, ErrEmpty
 	}
+	for len(payload) > 0 {
+		units, body, err := cutLength(payload, '0', ':')
+		if err != nil {
+			return Packet{}, nil, err
+		}
+		n, ok := utf16Prefix(body, units)
+		if !ok {
+			return Packet{}, nil, ErrLength
+		}
+		if n > 0 {
+			p, err = decodeTextV3(body[:n])
+			return p, body[n:], err
+		}
+		payload = body
+	}
+	return Packet{}, nil, io.EOF
 }
 
 func appendBinaryPayload(dst []byte, packets []Packet) []byte {
@@ -135,30 +138,24 @@ func appendBinaryPayload(dst []byte, packets []Packet) []byte {
 	return dst
 }
 
-func binaryPackets(payload []byte) iter.Seq2[Packet, error] {
-	return func(yield func(Packet, error) bool) {
-		for rest := payload; len(rest) > 0; {
-			kind := rest[0]
-			if kind > 1 {
-				yield(Packet{}, ErrMalformed)
-				return
-			}
-			n, body, err := cutLength(rest[1:], 0, lengthEnd)
-			if err != nil {
-				yield(Packet{}, err)
-				return
-			}
-			rest = body[n:]
-			decode := decodeTextV3
-			if kind == 1 {
-				decode = decodeBinaryV3
-			}
-			p, err := decode(body[:n])
-			if !yield(p, err) || err != nil {
-				return
-			}
-		}
+func nextBinary(payload []byte) (p Packet, rest []byte, err error) {
+	if len(payload) == 0 {
+		return Packet{}, nil, io.EOF
 	}
+	kind := payload[0]
+	if kind > 1 {
+		return Packet{}, nil, ErrMalformed
+	}
+	n, body, err := cutLength(payload[1:], 0, lengthEnd)
+	if err != nil {
+		return Packet{}, nil, err
+	}
+	if kind == 1 {
+		p, err = decodeBinaryV3(body[:n])
+	} else {
+		p, err = decodeTextV3(body[:n])
+	}
+	return p, body[n:], err
 }
 
 func appendTextV3(dst []byte, p Packet) []byte {
