@@ -47,7 +47,7 @@ func (s *Socket) startDuplex(link *duplex) {
 func (s *Socket) queueFirst() {
 	early := s.out
 	s.out = nil
-	s.queue(outgoing{Packet: s.openPacket(WebSocket)})
+	s.queue(openPacket(appendOpening(nil, s.ID(), s.srv.opening.duplex)))
 	if m := s.srv.cfg.InitialPacket; m != nil {
 		s.queue(outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
 	}

@@ -1,13 +1,14 @@
 package core
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -81,12 +82,16 @@ func (s *Server) answerHandshake(x Exchange, socket *Socket) {
 //
 //go:noinline
 func (s *Socket) beginPolling(b *batch) {
-	b.packets = append(b.packets, outgoing{Packet: s.openPacket(Polling)})
+	b.frame = appendOpening(b.frame[:0], s.ID(), s.srv.opening.polling)
+	b.packets = append(b.packets, openPacket(b.frame))
 	if m := s.srv.cfg.InitialPacket; m != nil {
 		b.packets = append(b.packets, outgoing{Packet: messagePacket(*m), compress: !m.NoCompress})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.flushObserved() {
+		b.packets[0].Data = bytes.Clone(b.frame) // hooks may keep it
+	}
 	s.noteFlush(b.packets)
 	if s.state != stateClosed {
 		s.traffic.out.add(len(b.packets), sizeOf(b.packets))
@@ -127,10 +132,10 @@ func (s *Server) handshakeWebSocket(x Exchange, engine WebSocketEngine, p params
 // pauseOpening sends the 101 ahead of the open packet, see openPause. Only one connection at a time gets
 // this: in a rush of clients the two leave in one write, which saves a tenth of what a connection costs.
 func (s *Server) pauseOpening(link *duplex) {
-	if !s.opening.CompareAndSwap(false, true) {
+	if !s.pausing.CompareAndSwap(false, true) {
 		return
 	}
-	defer s.opening.Store(false)
+	defer s.pausing.Store(false)
 	_, _ = link.conn.Flush(true) // if it fails, so does the next Flush
 	time.Sleep(openPause)
 }
@@ -312,32 +317,32 @@ func (s *Server) refuseClosed(x Exchange) {
 	_ = x.Respond(http.StatusServiceUnavailable, []byte(errServerClosed().Message))
 }
 
-// openPacket builds the handshake with the reference's key order.
-func (s *Socket) openPacket(transport Transport) parser.Packet {
-	cfg := &s.srv.cfg
-	b := make([]byte, 0, 108+len(s.ID())) // enough for all but unusual figures
-	b = append(b, `{"sid":`...)
-	b = appendJSONString(b, s.ID())
-	b = append(b, `,"upgrades":[`...)
-	if transport == Polling && !cfg.DisableUpgrades && s.srv.offers(WebSocket) {
-		b = append(b, `"websocket"`...)
+// openPackets is what the open packets of a server's sessions have in common: what follows the sid, for
+// each transport.
+type openPackets struct{ polling, duplex string }
+
+// newOpenPackets uses the reference's key order.
+func newOpenPackets(cfg *Config) openPackets {
+	upgrades := ""
+	if !cfg.DisableUpgrades && slices.Contains(cfg.Transports, WebSocket) {
+		upgrades = `"websocket"`
 	}
-	b = append(b, `],"pingInterval":`...)
-	b = strconv.AppendInt(b, cfg.PingInterval.Milliseconds(), 10)
-	b = append(b, `,"pingTimeout":`...)
-	b = strconv.AppendInt(b, cfg.PingTimeout.Milliseconds(), 10)
-	b = append(b, `,"maxPayload":`...)
-	b = strconv.AppendInt(b, cfg.MaxPayload, 10)
-	return parser.Packet{Type: parser.Open, Data: append(b, '}')}
+	rest := func(upgrades string) string {
+		return fmt.Sprintf(`","upgrades":[%s],"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d}`,
+			upgrades, cfg.PingInterval.Milliseconds(), cfg.PingTimeout.Milliseconds(), cfg.MaxPayload)
+	}
+	return openPackets{polling: rest(upgrades), duplex: rest("")}
 }
 
-func (s *Server) offers(transport Transport) bool {
-	for _, t := range s.cfg.Transports {
-		if t == transport {
-			return true
-		}
-	}
-	return false
+// appendOpening appends the data of an open packet. An id needs no escapes, see validID.
+func appendOpening(dst []byte, id, rest string) []byte {
+	const front = `{"sid":"`
+	dst = slices.Grow(dst, len(front)+len(id)+len(rest))
+	return append(append(append(dst, front...), id...), rest...)
+}
+
+func openPacket(data []byte) outgoing {
+	return outgoing{Packet: parser.Packet{Type: parser.Open, Data: data}}
 }
 
 // appendJSONString appends s as a JSON string that is also safe inside a script: "<", ">", "&", U+2028 and

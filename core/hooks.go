@@ -171,10 +171,10 @@ func (s *Socket) guarded(call func()) {
 // noteFlush queues the hook calls for packets that are about to be handed to the transport. Called with mu
 // locked.
 func (s *Socket) noteFlush(packets []outgoing) {
-	own, server := s.hooks.flush, s.srv.cfg.OnFlush
-	if own == nil && server == nil || len(packets) == 0 {
+	if !s.flushObserved() || len(packets) == 0 {
 		return
 	}
+	own, server := s.hooks.flush, s.srv.cfg.OnFlush
 	list := make([]Packet, len(packets))
 	for i := range packets {
 		list[i] = packets[i].Packet
@@ -188,6 +188,9 @@ func (s *Socket) noteFlush(packets []outgoing) {
 		}
 	})
 }
+
+// flushObserved reports whether there is a hook for flushes. Called with mu locked.
+func (s *Socket) flushObserved() bool { return s.hooks.flush != nil || s.srv.cfg.OnFlush != nil }
 
 // noteDrain queues the hook calls for packets that were handed to the transport, among them the functions
 // given to SendFunc. Called with mu locked.

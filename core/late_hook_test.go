@@ -33,3 +33,30 @@ func TestNoFlushAfterClose(t *testing.T) {
 		})
 	}
 }
+
+// A hook may keep the packets it is given, those of the handshake included.
+func TestFlushedPacketsMayBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := map[string]string{} // by the sid at the time of the call
+		var packets []core.Packet
+		b := newBench(t, core.Config{OnFlush: func(s *core.Socket, flushed []core.Packet) {
+			kept[s.ID()] = string(flushed[0].Data)
+			packets = append(packets, flushed[0])
+		}})
+		for range 5 {
+			b.open(poll4)
+			synctest.Wait()
+		}
+		for _, p := range packets {
+			sid := b.parseOpen("0" + string(p.Data)).SID
+			if kept[sid] != string(p.Data) {
+				t.Errorf("%q has changed", p.Data)
+			}
+			delete(kept, sid)
+		}
+		if len(packets) != 5 || len(kept) > 0 {
+			t.Errorf("%d packets, %d sessions without theirs", len(packets), len(kept))
+		}
+		b.end()
+	})
+}

@@ -79,11 +79,12 @@ func (r *registry) remove(s *Socket, t traffic) {
 func (r *registry) get(id string) (*Socket, bool) {
 	shard, key := r.shard(id)
 	shard.mu.RLock()
-	defer shard.mu.RUnlock()
-	if s, ok := shard.sessions[key]; ok && s.ID() == id {
-		return s, true
+	s := shard.sessions[key]
+	shard.mu.RUnlock()
+	if s == nil || s.ID() != id {
+		return nil, false
 	}
-	return nil, false
+	return s, true
 }
 
 // snapshot appends the sessions of one shard to into, so that callers can go through them unlocked.

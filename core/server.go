@@ -26,7 +26,8 @@ type Server struct {
 	outermost atomic.Pointer[layer] // of the middleware; nil without any
 
 	conflated atomic.Int64
-	opening   atomic.Bool // some WebSocket is between its 101 and its open packet
+	opening   openPackets
+	pausing   atomic.Bool // some WebSocket is between its 101 and its open packet
 	clock     clock
 	batches   batches
 
@@ -56,6 +57,7 @@ func NewServer(cfg Config) (*Server, error) {
 		cfg:         cfg,
 		began:       time.Now(),
 		log:         cfg.Logger,
+		opening:     newOpenPackets(&cfg),
 		sessions:    newRegistry(),
 		compressors: newCompressors(),
 		cors:        newCORS(cfg.CORS),

@@ -29,15 +29,18 @@ type exchange struct {
 	query   string
 	drained bool // nothing of the request's body is left to read from the connection
 	receipt *receipt
+	room    [96]byte // for the query, unless it is longer: one allocation for both
 }
 
 func newExchange(c *fiber.Ctx, e *endpoint) *exchange {
 	_, query := target(c)
 	r := c.Request()
-	return &exchange{
-		c: c, e: e, conn: c.Context().Conn(), query: strings.Clone(query),
+	x := &exchange{
+		c: c, e: e, conn: c.Context().Conn(),
 		drained: !r.IsBodyStream() || r.Header.ContentLength() == 0,
 	}
+	x.query = utils.UnsafeString(append(x.room[:0], query...))
+	return x
 }
 
 func (x *exchange) Method() string {

@@ -23,6 +23,8 @@ type exchange struct {
 	limits *limits
 
 	hijacked *hijacked // nil until Hijack
+	values   [2]string // of the header fields that SetHeader was first called for: no allocation for each
+	set      int       // how many of them
 }
 
 // hijacked is a connection that is served when Server.Serve has returned.
@@ -55,7 +57,16 @@ func (x *exchange) ResponseHeader(name string) string { return x.w.Header().Get(
 
 func (x *exchange) ResponseHeaders() http.Header { return x.w.Header().Clone() }
 
-func (x *exchange) SetHeader(name, value string) { x.w.Header().Set(name, value) }
+func (x *exchange) SetHeader(name, value string) {
+	if x.set == len(x.values) {
+		x.w.Header().Set(name, value)
+		return
+	}
+	field := x.values[x.set : x.set+1 : x.set+1]
+	x.set++
+	field[0] = value
+	x.w.Header()[http.CanonicalHeaderKey(name)] = field
+}
 
 func (x *exchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }
 
@@ -133,16 +144,21 @@ func (x *exchange) Respond(status int, body []byte) error {
 	if len(body) == 0 || x.r.Method == http.MethodHead {
 		return nil
 	}
-	if server := x.server(); server == nil || server.WriteTimeout == 0 {
-		switch {
-		case len(body) >= largeAnswer:
-			return x.writePatiently(body)
-		case x.r.ProtoMajor > 1: // a window of HTTP/2 can hold up even the first byte; the deadline ends with the request
-			_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.limits.write))
-		}
+	switch {
+	case len(body) < largeAnswer && x.r.ProtoMajor == 1 || x.serverLimits():
+	case len(body) >= largeAnswer:
+		return x.writePatiently(body)
+	default: // a window of HTTP/2 can hold up even the first byte; the deadline ends with the request
+		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(x.limits.write))
 	}
 	_, err := x.w.Write(body)
 	return err
+}
+
+// serverLimits reports whether the http.Server bounds the time of answers.
+func (x *exchange) serverLimits() bool {
+	server := x.server()
+	return server != nil && server.WriteTimeout != 0
 }
 
 const (
