@@ -160,6 +160,9 @@ type takeover struct {
 	request *http.Request
 	options WebSocketOptions
 	begin   func(*duplex) bool
+
+	conn     net.Conn
+	accepted bool // the engine has returned
 }
 
 // newTakeover collects what outlives the exchange. It is not inlined, so that its stack frame is gone when
@@ -184,9 +187,11 @@ func (s *Server) newTakeover(x Exchange, engine WebSocketEngine, socket *Socket,
 func (t *takeover) serve(conn net.Conn, buffered []byte) (rest func()) {
 	s, link := t.socket.srv, &duplex{socket: t.socket, secure: t.request.TLS != nil}
 	s.stay()
-	t.options.Events = link
+	t.options.Events, t.conn = link, conn
+	defer t.survive()
 	var err error
 	link.conn, err = t.engine.Accept(conn, buffered, t.request, t.options)
+	t.accepted = true
 	if s.debugging() {
 		t.describe(err)
 	}
@@ -194,11 +199,27 @@ func (t *takeover) serve(conn net.Conn, buffered []byte) (rest func()) {
 		return link.readLoop
 	}
 	if err != nil {
-		_ = conn.Close()
-		t.failed()
+		t.giveUp()
 	}
 	s.leave()
 	return nil
+}
+
+// survive is deferred around Accept. The engine may be the application's: a panic in it costs the connection.
+func (t *takeover) survive() {
+	if t.accepted {
+		return
+	}
+	if v := recover(); v != nil {
+		t.socket.srv.logPanic(scopeWS, v)
+	}
+	t.giveUp()
+	t.socket.srv.leave()
+}
+
+func (t *takeover) giveUp() {
+	_ = t.conn.Close()
+	t.failed()
 }
 
 //go:noinline

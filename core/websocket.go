@@ -12,7 +12,8 @@ import (
 type WebSocketEngine interface {
 	// Accept answers the opening handshake with status 101 and speaks WebSocket from there. The answer may
 	// be sent with the first Flush, which always follows. buffered is what was read from conn beyond the
-	// request; r is a copy of the request. On success the engine owns conn; on error the caller closes it.
+	// request; r is a copy of the request. On success the engine owns conn; on error, or if Accept panics,
+	// the caller closes it.
 	Accept(conn net.Conn, buffered []byte, r *http.Request, options WebSocketOptions) (WebSocketConn, error)
 }
 
