@@ -96,8 +96,8 @@ func TestOfficialClients(t *testing.T) {
 	}
 }
 
-// TestHeartbeat leaves sessions of all clients in all modes idle, much longer than one without a
-// heartbeat would live.
+// TestHeartbeat leaves sessions of all clients in all modes idle, under all frameworks at once, much longer than
+// one without a heartbeat would live.
 func TestHeartbeat(t *testing.T) {
 	const (
 		interval   = 250 * time.Millisecond
@@ -105,6 +105,7 @@ func TestHeartbeat(t *testing.T) {
 		heartbeats = 2 * int((interval+timeout)/interval)
 	)
 	clients := startNode(t)
+	idle := make(map[string]*nodePeer)
 	for _, framework := range frameworks {
 		_, url := newServer(t, framework.serve, core.Config{
 			PingInterval: interval,
@@ -112,27 +113,26 @@ func TestHeartbeat(t *testing.T) {
 			AllowEIO3:    true,
 			OnConnection: func(s *core.Socket) { s.OnMessage(func(m core.Message) { _ = s.Send(m) }) },
 		})
-		idle := make(map[string]*nodePeer)
 		for _, version := range clientVersions {
 			for _, mode := range modes {
 				idle[fmt.Sprintf("%s/client %d/%s", framework.name, version, mode.name)] = clients.open(version, url, mode.transports)
 			}
 		}
-		for name, client := range idle {
-			t.Run(name, func(t *testing.T) {
-				for range heartbeats {
-					select {
-					case <-client.heartbeats:
-					case reason := <-client.closed:
-						t.Fatalf("closed: %s", reason)
-					case <-time.After(patience):
-						t.Fatal("no heartbeat")
-					}
+	}
+	for name, client := range idle {
+		t.Run(name, func(t *testing.T) {
+			for range heartbeats {
+				select {
+				case <-client.heartbeats:
+				case reason := <-client.closed:
+					t.Fatalf("closed: %s", reason)
+				case <-time.After(patience):
+					t.Fatal("no heartbeat")
 				}
-				client.send(core.Text("still here"))
-				want(t, client.peer, core.Text("still here"))
-			})
-		}
+			}
+			client.send(core.Text("still here"))
+			want(t, client.peer, core.Text("still here"))
+		})
 	}
 }
 

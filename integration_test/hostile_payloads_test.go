@@ -60,8 +60,10 @@ func largeBodies(x *target) {
 	for i := range sids {
 		sids[i] = x.open()
 	}
+	attackers := make([]*attacker, clients)
 	for i, sid := range sids {
 		a := x.dial()
+		attackers[i] = a
 		if i%2 == 0 {
 			a.send(fmt.Sprintf("POST /engine.io/?%s&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n", poll4, sid))
 			for range 16 { // 1 MiB, ten times the limit
@@ -73,6 +75,8 @@ func largeBodies(x *target) {
 				a.send("10000\r\n", junk, "\r\n")
 			}
 		}
+	}
+	for _, a := range attackers {
 		if got := a.answer("POST"); got.status != 413 && got.status != 0 {
 			x.t.Errorf("%d %q", got.status, got.body)
 		}
