@@ -62,7 +62,7 @@ type setup struct {
 	fiber  fiber.Config
 	secure *tls.Config
 	build  func(app *fiber.App, srv *core.Server) // instead of Mount at the default path
-	tune   bool
+	tune   bool                                   // call Tune, and listen with Listener
 }
 
 func newBench(t *testing.T, s setup) *bench {
@@ -90,7 +90,7 @@ func newBench(t *testing.T, s setup) *bench {
 			t.Fatal(err)
 		}
 	}
-	b.addr = listen(t, b.app, s.secure)
+	b.addr = listen(t, b.app, s.tune, s.secure)
 	t.Cleanup(b.srv.Close)
 
 	trust := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // its certificate was made for this test
@@ -111,11 +111,15 @@ func newApp(cfg fiber.Config) *fiber.App {
 }
 
 // listen serves the app on a free loopback port until the test ends and returns host:port.
-func listen(t *testing.T, app *fiber.App, secure *tls.Config) string {
+// listen serves the app. If it is tuned, it gets our listener as well.
+func listen(t *testing.T, app *fiber.App, tuned bool, secure *tls.Config) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tuned {
+		listener = eiofiber.Listener(listener)
 	}
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)

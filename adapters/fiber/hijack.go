@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/goengineio/engineio/internal/wire"
 )
 
 var errUnreadBody = errors.New("eiofiber: the request has a body that does not end")
@@ -20,7 +22,7 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 	}
 	x.drained = true
 	keep := x.c.App().Server().KeepHijackedConns
-	conn := shareable(x.conn, keep)
+	conn := shareable(wire.Plain(x.conn), keep)
 	x.c.Status(http.StatusSwitchingProtocols) // not sent, but loggers see it
 	x.c.Context().HijackSetNoResponse(true)
 	x.c.Context().Hijack(func(reader net.Conn) {

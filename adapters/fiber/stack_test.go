@@ -33,7 +33,7 @@ func TestStackOfWaitingPolls(t *testing.T) {
 		t.Fatal(err)
 	}
 	eiofiber.Mount(app, "", srv)
-	addr := listen(t, app, nil)
+	addr := listen(t, app, true, nil)
 
 	before := stacks()
 	for range sessions {

@@ -39,7 +39,7 @@ func TestSuite(t *testing.T) {
 					}
 				}
 				app.Use(func(c *fiber.Ctx) error { return c.SendStatus(http.StatusNotFound) })
-				return "http://" + listen(t, app, nil)
+				return "http://" + listen(t, app, tt.tune, nil)
 			}})
 		})
 	}

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/goengineio/engineio/core"
+	"github.com/goengineio/engineio/internal/wire"
 )
 
 // watch waits and watches the connection meanwhile, since fasthttp does not tell when the client leaves.
 // It works on plain TCP and Unix sockets; on others it does nothing and returns false.
 func watch(conn net.Conn, w *core.Waiter, expires time.Duration) (core.WaitResult, bool) {
-	raw := descriptor(conn)
+	raw := wire.Raw(conn) // nil with TLS, where the raw bytes tell nothing
 	if raw == nil {
 		return 0, false
 	}
@@ -64,24 +65,6 @@ func unwatched(w *core.Waiter, deadline time.Time) core.WaitResult {
 	return wait(woken, expires)
 }
 
-// descriptor returns nil for anything but a plain socket: with TLS, the raw bytes tell nothing.
-func descriptor(conn net.Conn) syscall.RawConn {
-	var source syscall.Conn
-	switch c := conn.(type) {
-	case *net.TCPConn:
-		source = c
-	case *net.UnixConn:
-		source = c
-	default:
-		return nil
-	}
-	raw, err := source.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
 // sight is what there is to read on a connection.
 type sight uint8
 
@@ -95,12 +78,12 @@ const (
 func look(fd uintptr) sight {
 	var b [1]byte
 	for {
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, errno := wire.Peek(fd, b[:])
 		switch {
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.EAGAIN):
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
 			return nothing
-		case err == nil && n > 0:
+		case errno == 0 && n > 0:
 			return input
 		default:
 			return theEnd
@@ -111,7 +94,7 @@ func look(fd uintptr) sight {
 // departed reports whether the client is known to have closed its side of the connection.
 func departed(conn net.Conn) bool {
 	seen := nothing
-	if raw := descriptor(conn); raw != nil {
+	if raw := wire.Raw(conn); raw != nil {
 		_ = raw.Control(func(fd uintptr) { seen = look(fd) })
 	}
 	return seen == theEnd

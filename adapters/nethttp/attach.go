@@ -61,7 +61,7 @@ func ListenAndServe(ctx context.Context, addr string, srv *core.Server) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listener, srv)
+	return serve(ctx, Listener(listener), srv)
 }
 
 func serve(ctx context.Context, listener net.Listener, srv *core.Server) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goengineio/engineio/core"
 	"github.com/goengineio/engineio/internal/body"
+	"github.com/goengineio/engineio/internal/wire"
 )
 
 // exchange implements core.Exchange.
@@ -258,7 +259,7 @@ func (x *exchange) Hijack(serve func(net.Conn, []byte) func()) error {
 		return err
 	}
 	_ = conn.SetDeadline(time.Time{})
-	x.hijacked = &hijacked{serve: serve, conn: conn}
+	x.hijacked = &hijacked{serve: serve, conn: wire.Plain(conn)}
 	if n := rw.Reader.Buffered(); n > 0 {
 		peeked, _ := rw.Reader.Peek(n)
 		x.hijacked.buffered = bytes.Clone(peeked)

@@ -19,11 +19,19 @@ import (
 // the engine, that have large frames make it 8 KiB. A WebSocket that is to become a session's transport stays
 // on that stack until it is, so the stack can be measured.
 func TestStackOfCandidates(t *testing.T) {
-	for name, engine := range map[string]core.WebSocketEngine{"default": nil, "lean": lean.New()} {
+	for name, test := range map[string]struct {
+		engine core.WebSocketEngine
+		serve  func(*testing.T, http.Handler) string
+	}{
+		"default":           {nil, serve},
+		"default, Listener": {nil, serveQuick},
+		"lean":              {lean.New(), serve},
+		"lean, Listener":    {lean.New(), serveQuick},
+	} {
 		t.Run(name, func(t *testing.T) {
 			const candidates = 300
-			srv := newServer(t, core.Config{WebSocketEngine: engine})
-			url := serve(t, eiohttp.Middleware(srv, "")(http.HandlerFunc(app)))
+			srv := newServer(t, core.Config{WebSocketEngine: test.engine})
+			url := test.serve(t, eiohttp.Middleware(srv, "")(http.HandlerFunc(app)))
 			sids := make([]string, candidates)
 			for i := range sids {
 				_, open := get(t, url+"/engine.io/?EIO=4&transport=polling")

@@ -22,9 +22,24 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
+// serveQuick is serve with Listener.
+func serveQuick(t *testing.T, handler http.Handler) string {
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener = eiohttp.Listener(server.Listener)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func TestMiddlewareSuite(t *testing.T) {
 	adaptertest.Run(t, adaptertest.Framework{Name: "Middleware", Serve: func(t *testing.T, srv *core.Server) string {
 		return serve(t, eiohttp.Middleware(srv, "")(http.HandlerFunc(app)))
+	}})
+}
+
+func TestListenerSuite(t *testing.T) {
+	adaptertest.Run(t, adaptertest.Framework{Name: "Listener", Serve: func(t *testing.T, srv *core.Server) string {
+		return serveQuick(t, eiohttp.Middleware(srv, "")(http.HandlerFunc(app)))
 	}})
 }
 

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	eiohttp "github.com/goengineio/engineio/adapters/nethttp"
 	"github.com/goengineio/engineio/core"
 	"github.com/goengineio/engineio/examples/internal/selfsigned"
 )
@@ -58,6 +59,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	listener = eiohttp.Listener(listener) // under Fiber as well: eiofiber.Listener is the same
 	served := frameworks[o.framework](o.path, srv, app)
 	if o.tls {
 		if listener, err = selfsigned.Listen(listener, served.protocols); err != nil {

@@ -46,10 +46,10 @@ var arrows = []arrow{
 	{dir: "internal/fastws", imports: []string{"core", "internal/permessage", "internal/wire", fasthttpWS}, never: frameworks},
 	{dir: "engines/lean", imports: []string{"core", "internal/permessage", "internal/wire", "github.com/gobwas/ws"}, never: frameworks},
 	{dir: "metrics/prometheus", imports: []string{"core", "github.com/prometheus/client_golang"}, never: frameworks},
-	{dir: "adapters/nethttp", imports: []string{"core", "internal/body", "internal/fastws"}, never: frameworks},
+	{dir: "adapters/nethttp", imports: []string{"core", "internal/body", "internal/fastws", "internal/wire"}, never: frameworks},
 	{dir: "adapters/gin", imports: []string{"core", "adapters/nethttp", gin}, never: without(frameworks, gin)},
 	{dir: "adapters/echo", imports: []string{"core", "adapters/nethttp", echo}, never: without(frameworks, echo)},
-	{dir: "adapters/fiber", imports: []string{"core", "internal/body", "internal/fastws", fiber, fasthttp}, never: without(frameworks, fiber)},
+	{dir: "adapters/fiber", imports: []string{"core", "internal/body", "internal/fastws", "internal/wire", fiber, fasthttp}, never: without(frameworks, fiber)},
 }
 
 const (

@@ -1,6 +1,7 @@
-// Package wire puts a net.Conn between a WebSocket library and the network that controls when I/O happens:
-// what the library writes is collected until Flush sends it in one write, and a read buffer is held only
-// while there is something in it.
+// Package wire has connections that cost less than those of package net. Conn stands between a WebSocket
+// library and the network and controls when I/O happens: what the library writes is collected until Flush
+// sends it in one write, and a read buffer is held only while there is something in it. Listen is for the
+// HTTP server.
 package wire
 
 import (

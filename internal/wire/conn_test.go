@@ -42,8 +42,14 @@ func connect(t *testing.T, network, address string) (near, far net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return connectTo(t, listener)
+}
+
+// connectTo makes one connection to the listener, and closes it.
+func connectTo(t *testing.T, listener net.Listener) (near, far net.Conn) {
+	t.Helper()
 	defer func() { _ = listener.Close() }()
-	far, err = new(net.Dialer).DialContext(t.Context(), network, listener.Addr().String())
+	far, err := new(net.Dialer).DialContext(t.Context(), listener.Addr().Network(), listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,20 +17,9 @@ type rawConn struct {
 }
 
 func (r *rawConn) init(c *Conn, conn net.Conn) {
-	var source syscall.Conn
-	switch conn := conn.(type) {
-	case *net.TCPConn:
-		source = conn
-	case *net.UnixConn:
-		source = conn
-	default:
-		return
+	if raw := Raw(conn); raw != nil {
+		r.conn, r.onRead = raw, c.readNow
 	}
-	raw, err := source.SyscallConn()
-	if err != nil {
-		return
-	}
-	r.conn, r.onRead = raw, c.readNow
 }
 
 // works tells whether the connection is one that it works for.
@@ -53,9 +42,9 @@ func (r *rawConn) read(c *Conn) (done bool, err error) {
 // readNow reads what there is. It leaves an error in c.err, and returns false if there is nothing yet.
 func (c *Conn) readNow(fd uintptr) bool {
 	buf := c.buffers.getRead()
-	n, errno := c.buffers.receive(fd, buf.data[:])
+	n, errno := c.buffers.awake.receive(fd, buf.data[:])
 	for errno == syscall.EINTR {
-		n, errno = c.buffers.receive(fd, buf.data[:])
+		n, errno = c.buffers.awake.receive(fd, buf.data[:])
 	}
 	if errno == 0 && n > 0 {
 		buf.r, buf.w = 0, n
@@ -112,4 +101,25 @@ func result(n int, err error) (int, syscall.Errno) {
 		return n, errno
 	}
 	return n, syscall.EIO
+}
+
+// Raw returns the socket of a connection that is nothing but a TCP or Unix socket, and nil for others. To
+// what waits on it, the deadlines of the connection apply.
+func Raw(conn net.Conn) syscall.RawConn {
+	var source syscall.Conn
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		source = conn
+	case *net.UnixConn:
+		source = conn
+	case *quickConn:
+		return quickRaw{conn}
+	default:
+		return nil
+	}
+	raw, err := source.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
 }

@@ -57,8 +57,11 @@ func (a *awake) check() {
 	}
 }
 
-func (b *Buffers) receive(fd uintptr, p []byte) (int, syscall.Errno) {
-	if !b.awake.ensure() {
+// longest is the most bytes during whose copying others, such as the garbage collector, may have to wait.
+const longest = 16 << 10
+
+func (a *awake) receive(fd uintptr, p []byte) (int, syscall.Errno) {
+	if !a.ensure() || len(p) > longest {
 		return result(syscall.Read(int(fd), p))
 	}
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
@@ -66,12 +69,15 @@ func (b *Buffers) receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// longWrite is the largest write during whose copying others, such as the garbage collector, may have to
-// wait.
-const longWrite = 16 << 10
+// Peek reads without waiting, and leaves what it read to be read again.
+func Peek(fd uintptr, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		syscall.MSG_DONTWAIT|syscall.MSG_PEEK, 0, 0)
+	return int(n), errno
+}
 
 func send(fd uintptr, p []byte) (int, syscall.Errno) {
-	if len(p) > longWrite {
+	if len(p) > longest {
 		return result(syscall.Write(int(fd), p))
 	}
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),

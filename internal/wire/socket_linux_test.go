@@ -38,6 +38,18 @@ func TestClient(t *testing.T) {
 // TestALongCallbackIsInterrupted: on one processor, a goroutine that computes for long in answer to its
 // input is preempted, so that others get their turn, as with a net.Conn.
 func TestALongCallbackIsInterrupted(t *testing.T) {
+	for name, accept := range map[string]func(net.Listener) (net.Conn, error){
+		"Conn": func(l net.Listener) (net.Conn, error) {
+			conn, err := l.Accept()
+			return wrap(conn, nil, new(counter)), err
+		},
+		"Listen": func(l net.Listener) (net.Conn, error) { return Listen(l).Accept() },
+	} {
+		t.Run(name, func(t *testing.T) { testLongCallback(t, accept) })
+	}
+}
+
+func testLongCallback(t *testing.T, accept func(net.Listener) (net.Conn, error)) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,18 +61,17 @@ func TestALongCallbackIsInterrupted(t *testing.T) {
 	if err := client.Start(); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := listener.Accept()
+	conn, err := accept(listener)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := wrap(conn, nil, new(counter))
 	asked, answered := make(chan struct{}, 1), atomic.Bool{}
 	go func() {
 		<-asked
 		answered.Store(true)
 	}()
 	for b := make([]byte, 1); b[0] != '!'; {
-		if _, err := c.Read(b); err != nil {
+		if _, err := conn.Read(b); err != nil {
 			t.Fatal(err)
 		}
 	}

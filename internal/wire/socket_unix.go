@@ -6,7 +6,7 @@ import "syscall"
 
 type awake struct{}
 
-func (*Buffers) receive(fd uintptr, p []byte) (int, syscall.Errno) {
+func (*awake) receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	return result(syscall.Read(int(fd), p))
 }
 
