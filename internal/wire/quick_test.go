@@ -41,6 +41,16 @@ func quickPair(t *testing.T) (near, far net.Conn) {
 	return connectTo(t, Listen(listener))
 }
 
+// What HTTP servers and others look for, besides net.Conn.
+var _ interface {
+	io.ReaderFrom
+	syscall.Conn
+	CloseWrite() error
+	NetConn() net.Conn
+	SetKeepAlive(bool) error
+	SetKeepAlivePeriod(time.Duration) error
+} = (*quickConn)(nil)
+
 // TestQuickConn runs the suite for implementations of net.Conn.
 func TestQuickConn(t *testing.T) {
 	nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {

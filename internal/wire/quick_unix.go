@@ -46,8 +46,8 @@ func (l *quickListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// quickConn behaves like the *net.TCPConn that it stands for, except that SyscallConn and options of the
-// socket are reached through NetConn.
+// quickConn behaves like the *net.TCPConn that it stands for. It does not embed it: net.Buffers would write
+// past it, and past its deadline. What else a *net.TCPConn can do is reached through NetConn.
 type quickConn struct {
 	tcp    *net.TCPConn
 	raw    syscall.RawConn
@@ -78,6 +78,15 @@ func (c *quickConn) Close() error {
 
 // CloseWrite is called by net/http.
 func (c *quickConn) CloseWrite() error { return c.tcp.CloseWrite() }
+
+// SetKeepAlive is called by fasthttp.
+func (c *quickConn) SetKeepAlive(keepAlive bool) error { return c.tcp.SetKeepAlive(keepAlive) }
+
+// SetKeepAlivePeriod is called by fasthttp.
+func (c *quickConn) SetKeepAlivePeriod(d time.Duration) error { return c.tcp.SetKeepAlivePeriod(d) }
+
+// SyscallConn implements syscall.Conn.
+func (c *quickConn) SyscallConn() (syscall.RawConn, error) { return quickRaw{c}, nil }
 
 func (c *quickConn) SetDeadline(t time.Time) error {
 	_ = c.SetReadDeadline(t)
@@ -193,7 +202,7 @@ func renamed(op string, err error) error {
 	return err
 }
 
-// quickRaw is the socket of a quickConn.
+// quickRaw is the socket of a quickConn, to which its deadlines apply.
 type quickRaw struct{ c *quickConn }
 
 func (r quickRaw) Control(f func(fd uintptr)) error { return r.c.raw.Control(f) }

@@ -113,7 +113,7 @@ func Raw(conn net.Conn) syscall.RawConn {
 	case *net.UnixConn:
 		source = conn
 	case *quickConn:
-		return quickRaw{conn}
+		source = conn
 	default:
 		return nil
 	}
