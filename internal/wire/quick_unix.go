@@ -190,8 +190,7 @@ func (c *quickConn) ReadFrom(r io.Reader) (int64, error) {
 }
 
 func (c *quickConn) failed(op string, err error) error {
-	local := c.tcp.LocalAddr()
-	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: c.tcp.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.tcp.LocalAddr(), Addr: c.tcp.RemoteAddr(), Err: err}
 }
 
 // renamed makes an error of a RawConn look like one of the connection.
