@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -112,9 +111,7 @@ func serveBare(b *testing.B, framework string) string {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = io.WriteString(w, body)
 	})
-	server := httptest.NewServer(mux)
-	b.Cleanup(server.Close)
-	return server.URL
+	return serveQuick(b, mux)
 }
 
 // httpConn is a client that costs little.

@@ -27,7 +27,7 @@ var frameworks = []struct {
 	{"nethttp", func(t testing.TB, engine *core.Server) string {
 		mux := http.NewServeMux()
 		eiohttp.Mount(mux, "/engine.io", engine)
-		return serveHandler(t, mux)
+		return serveQuick(t, mux)
 	}},
 	{"gin", func(t testing.TB, engine *core.Server) string {
 		router := gin.New()
@@ -57,7 +57,7 @@ func serveFiber(t testing.TB, app *fiber.App) (url string) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- app.Listener(listener) }()
+	go func() { served <- app.Listener(eiofiber.Listener(listener)) }()
 	t.Cleanup(func() {
 		_ = app.ShutdownWithTimeout(patience)
 		if err := <-served; err != nil {
@@ -70,6 +70,16 @@ func serveFiber(t testing.TB, app *fiber.App) (url string) {
 // serveHandler is for all frameworks that are an http.Handler.
 func serveHandler(t testing.TB, handler http.Handler) (url string) {
 	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// serveQuick is serveHandler with the listener of the adapter. Tests that run under all frameworks run with
+// it under net/http, and without it under Gin and Echo, which are net/http in this respect.
+func serveQuick(t testing.TB, handler http.Handler) (url string) {
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener = eiohttp.Listener(server.Listener)
+	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
 }
