@@ -57,7 +57,7 @@ type DeflateOptions struct {
 
 // WebSocketConn is one connection. One goroutine reads; one at a time appends and flushes; the other
 // methods may be called from any goroutine. Only Flush writes to the network. The engine checks what RFC
-// 6455 demands of frames, except that text is UTF-8.
+// 6455 demands of frames, except that text is UTF-8. A panic of its methods is not contained.
 type WebSocketConn interface {
 	// ReadMessage waits for the next message. The data belongs to the caller. A *WebSocketError reports a
 	// close frame or a broken rule, which only AppendClose answers; any other error means that the

@@ -137,10 +137,7 @@ func (s *session) renderRow(p *page, row row) {
 		return
 	}
 	p.line("\n### %s\n", row.title)
-	j := row.job(s)
-	if window, err := time.ParseDuration(d.Taken.Window); err == nil {
-		j.time = window // of the measurement, which may be older than this report
-	}
+	j := s.taking(row, d)
 	if j.idle() {
 		p.line("`eioload %s`; %s.", strings.Join(j.args(server{}), " "), d.Taken.Day)
 		p.head("server", "runs", "KiB after GC", "KiB as it is", "us to open", "CPU % while held", "errors")
@@ -163,6 +160,21 @@ func (s *session) renderRow(p *page, row row) {
 			col(func(r result) float64 { return r.OpsPerS }), col(func(r result) float64 { return r.P50 }), col(p99.of),
 			col(func(r result) float64 { return r.ServerPercent }), complaints(runs))
 	}
+}
+
+// taking is the row's load as it was when d was measured, which may be long ago, on another machine and with
+// other flags.
+func (s *session) taking(row row, d *rowData) job {
+	j := row.job(s)
+	if window, err := time.ParseDuration(d.Taken.Window); err == nil {
+		j.time = window
+	}
+	for _, runs := range d.Results {
+		for _, r := range runs {
+			j.conns = r.Conns
+		}
+	}
+	return j
 }
 
 // complaints tells how many operations went wrong, and why the first one did.

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestSpread(t *testing.T) {
@@ -111,6 +112,16 @@ PASS
 	for i := range want {
 		if lines[i] != want[i] {
 			t.Errorf("got %+v, want %+v", lines[i], want[i])
+		}
+	}
+}
+
+func TestLoadIsShownAsItWasTaken(t *testing.T) {
+	taken := &rowData{Taken: taken{Window: "2s"}, Results: map[string][]result{"node": {{Conns: 1000}}}}
+	s := &session{time: 3 * time.Second} // of a machine without descriptors
+	for _, row := range rows {
+		if j := s.taking(row, taken); j.conns != 1000 || j.time != 2*time.Second && !j.idle() {
+			t.Errorf("%s: %d connections for %v", row.id, j.conns, j.time)
 		}
 	}
 }
